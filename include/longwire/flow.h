@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* The packet flow: packets of a virtual interface, in batches (Apple: NEPacketTunnelFlow). */
+#ifndef LONGWIRE_FLOW_H
+#define LONGWIRE_FLOW_H
+
+#include <longwire/api.h>
+#include <longwire/packet.h>
+
+LW_BEGIN
+
+struct lw_error;
+struct lw_loop;
+struct lw_packet_flow;
+
+enum lw_device_kind {
+	LW_DEVICE_KERNEL = 1,  /* open /dev/net/tun and attach to name; made unless it exists */
+	LW_DEVICE_ADOPTED = 2, /* descriptor is a TAP or TUN that somebody else opened */
+};
+
+struct lw_device_options {
+	size_t size;
+	enum lw_device_kind kind;
+	enum lw_layer layer;
+	const char *name;      /* interface name, 1 … 15 bytes; NULL: the kernel chooses lw%d */
+	int descriptor;	       /* LW_DEVICE_ADOPTED: owned by the flow from success on */
+	uint16_t queues;       /* 1 … 16; 0 means 1 */
+};
+
+/* Everything that a taker of the descriptor must know to read and write it by himself. */
+struct lw_descriptor {
+	size_t size;
+	int descriptor;
+	enum lw_layer layer;
+	uint16_t header_length; /* bytes of virtio-net header before each packet; 0: none */
+	char name[16];		/* interface name; empty: not a kernel interface */
+};
+
+/*
+ * Open a kernel device as a flow. An existing device that was made persistent for this user needs no
+ * capability; a new one needs CAP_NET_ADMIN. Nothing of it is configured: see lw_network_settings.
+ * On failure ret_error says what to do (for a wrongly made persistent device, the right command).
+ */
+LW_API LW_MUST_CHECK int lw_packet_flow_open(struct lw_loop *loop,
+					     const struct lw_device_options *options,
+					     struct lw_packet_flow **ret_flow,
+					     struct lw_error *ret_error);
+
+/*
+ * Two flows back to back, in memory: what is written to one is read from the other. Each holds at most
+ * depth packets (0: 1024) and 4 MiB unread, then refuses more. The stand-in for a device in tests.
+ */
+LW_API LW_MUST_CHECK int lw_packet_flow_pair(struct lw_loop *loop, enum lw_layer layer,
+					     uint32_t depth, struct lw_packet_flow **ret_a,
+					     struct lw_packet_flow **ret_b);
+LW_API void lw_packet_flow_free(struct lw_packet_flow *flow);
+
+LW_API enum lw_layer lw_packet_flow_layer(const struct lw_packet_flow *flow);
+LW_API uint16_t lw_packet_flow_queues(const struct lw_packet_flow *flow);
+/* Return: the interface's name, or "" when it has none (memory). It follows a rename. */
+LW_API const char *lw_packet_flow_name(const struct lw_packet_flow *flow);
+
+/* packets[0 … n) are borrowed until the callback returns; n ≥ 1, or 0 with error when the flow ended. */
+typedef void lw_packets_fn(struct lw_packet_flow *flow, uint16_t queue,
+			   const struct lw_packet *packets, size_t n, int error, void *user);
+
+/*
+ * Arm one read: one call, one callback. byte_budget bounds the batch (0: 256 KiB); at least one packet
+ * is delivered whatever its size. Read again, in the callback if you like, for more.
+ * Return: 0; -EBUSY while a read is pending on that queue; -EINVAL for a queue that is not there;
+ * -ENODEV after the descriptor was taken.
+ */
+LW_API LW_MUST_CHECK int lw_packet_flow_read(struct lw_packet_flow *flow, uint16_t queue,
+					     size_t byte_budget, lw_packets_fn *callback,
+					     void *user);
+/* Disarm; the callback will not run. Idempotent. */
+LW_API void lw_packet_flow_cancel_read(struct lw_packet_flow *flow, uint16_t queue);
+
+/*
+ * Write a batch. Return: how many were accepted, from the first on; every other was dropped and counted
+ * by reason (see lw_packet_flow_counters). -EINVAL for a packet of another layer or too long;
+ * -ENODEV after the descriptor was taken.
+ */
+LW_API ssize_t lw_packet_flow_write(struct lw_packet_flow *flow, uint16_t queue,
+				    const struct lw_packet *packets, size_t n);
+
+/*
+ * Take the descriptor of a queue: the flow gives up reading and writing that queue and the taker does
+ * it. The flow must outlive the use. Refused with -EBUSY while a read is pending, -ENOTSUP for memory.
+ */
+LW_API LW_MUST_CHECK int lw_packet_flow_take(struct lw_packet_flow *flow, uint16_t queue,
+					     struct lw_descriptor *ret_descriptor);
+
+struct lw_flow_counters {
+	size_t size;
+	uint64_t read_packets, read_bytes;
+	uint64_t written_packets, written_bytes;
+	uint64_t drops[LW_DROP_COUNT];
+};
+
+LW_API void lw_packet_flow_counters(const struct lw_packet_flow *flow,
+				    struct lw_flow_counters *ret_counters);
+
+LW_END
+
+#endif

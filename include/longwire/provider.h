@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* The provider: code that carries the packets of one tunnel (Apple: NEPacketTunnelProvider). */
+#ifndef LONGWIRE_PROVIDER_H
+#define LONGWIRE_PROVIDER_H
+
+#include <longwire/api.h>
+#include <longwire/error.h>
+
+LW_BEGIN
+
+struct lw_completion;
+struct lw_loop;
+struct lw_network_settings;
+struct lw_packet_flow;
+struct lw_provider;
+
+/* Apple's numbers: NEProviderStopReason. */
+enum lw_stop_reason {
+	LW_STOP_NONE = 0,
+	LW_STOP_USER_INITIATED = 1,
+	LW_STOP_PROVIDER_FAILED = 2,
+	LW_STOP_NO_NETWORK_AVAILABLE = 3,
+	LW_STOP_UNRECOVERABLE_NETWORK_CHANGE = 4,
+	LW_STOP_PROVIDER_DISABLED = 5,
+	LW_STOP_AUTHENTICATION_CANCELED = 6,
+	LW_STOP_CONFIGURATION_FAILED = 7,
+	LW_STOP_IDLE_TIMEOUT = 8,
+	LW_STOP_CONFIGURATION_DISABLED = 9,
+	LW_STOP_CONFIGURATION_REMOVED = 10,
+	LW_STOP_SUPERSEDED = 11,
+	LW_STOP_USER_LOGOUT = 12,
+	LW_STOP_USER_SWITCH = 13,
+	LW_STOP_CONNECTION_FAILED = 14,
+	LW_STOP_SLEEP = 15,
+	LW_STOP_APP_UPDATE = 16,
+	LW_STOP_INTERNAL_ERROR = 17,
+};
+
+/* Who asked for a start. Apple hides this; providers need it. */
+enum lw_start_origin {
+	LW_START_USER = 1,
+	LW_START_ON_DEMAND = 2,
+	LW_START_BOOT = 3,
+	LW_START_API = 4,
+};
+
+/* Never NULL when a provider gets it. */
+struct lw_start_options {
+	size_t size;
+	enum lw_start_origin origin;
+	const char *const *keys; /* n pairs, opaque to the library; borrowed during ops->start */
+	const char *const *values;
+	size_t n;
+};
+
+/*
+ * A completion is finished exactly once: a second time aborts the program, never is found out by a
+ * watchdog (start 60 s, stop 20 s) that finishes it with ETIMEDOUT and drops the provider's later call.
+ */
+LW_API void lw_completion_finish(struct lw_completion *completion, const struct lw_error *error);
+/* The same with an answer, for a message's completion; bytes are copied. */
+LW_API void lw_completion_reply(struct lw_completion *completion, const void *data, size_t length);
+
+/*
+ * What a provider implements: C's subclassing. start and stop are required; an absent message means that
+ * messages are answered with nothing. Every call comes on the loop's thread.
+ *
+ *   start    connect, learn, set the network settings, then finish. Packets flow once it is finished
+ *            without error. Finishing with an error ends the tunnel without a call of stop.
+ *   stop     tear down, then finish. Called at most once for each start, also when start is pending;
+ *            then the pending start must still be finished (with an error), before or after.
+ *   message  finish with a reply or NULL.
+ */
+struct lw_provider_ops {
+	size_t size;
+	const char *name;
+	enum lw_layer layer;
+	void (*start)(struct lw_provider *provider, const struct lw_start_options *options,
+		      struct lw_completion *done, void *user);
+	void (*stop)(struct lw_provider *provider, enum lw_stop_reason reason,
+		     struct lw_completion *done, void *user);
+	void (*message)(struct lw_provider *provider, const void *data, size_t length,
+			struct lw_completion *done, void *user);
+};
+
+/* The flow of this start: fresh each time, borrowed, valid until stop is finished. */
+LW_API struct lw_packet_flow *lw_provider_packet_flow(struct lw_provider *provider);
+LW_API struct lw_loop *lw_provider_loop(struct lw_provider *provider);
+/* Return: the interface's name; known already when start is called, for both layers. */
+LW_API const char *lw_provider_interface(struct lw_provider *provider);
+
+/*
+ * Apply settings as one transaction, replacing what was set before; NULL clears. Setting what is already
+ * set does nothing. Everything is validated first; on failure the machine is as it was. done runs exactly
+ * once, from the loop, with NULL or an error of LW_DOMAIN_TUNNEL whose text names the field at fault.
+ */
+LW_API void lw_provider_set_network_settings(struct lw_provider *provider,
+					     const struct lw_network_settings *settings,
+					     void (*done)(const struct lw_error *error, void *user),
+					     void *user);
+
+/* true: the status becomes reasserting; false: connected again. Ignored unless connected or reasserting. */
+LW_API void lw_provider_set_reasserting(struct lw_provider *provider, bool reasserting);
+
+/*
+ * The provider's own wish to end. error becomes the connection's last error; stop is then called with
+ * LW_STOP_PROVIDER_FAILED (or reason, where it is not LW_STOP_NONE). Before start is finished: the start fails.
+ */
+LW_API void lw_provider_cancel(struct lw_provider *provider, enum lw_stop_reason reason,
+			       const struct lw_error *error);
+
+LW_END
+
+#endif

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Configuration files: YAML → tree → schema tables → these structs. Everything of a file is valid, or nothing takes effect.
+ *
+ * A file is a hub's if it has listen, a client's if it has hub; both or neither is an error that says so. Paths in a file
+ * are relative to the file's own folder. clients.d/NAME.yaml beside a hub's file adds clients, one a file.
+ */
+#ifndef CONFIG_CONFIG_H
+#define CONFIG_CONFIG_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <longwire/hub.h>
+#include <longwire/settings.h>
+
+#include "base/schema.h"
+
+struct tree;
+
+enum { CONFIG_FILE_MAX = 1024 * 1024 };
+
+struct interface_config {
+	char *name; /* NULL: no interface (hub only) */
+	char *bridge;
+	struct string_list addresses;
+	int carrier; /* enum lw_carrier */
+};
+
+struct capture_config {
+	char *name; /* always NULL: list items have none */
+	char *file; /* resolved against the file's folder */
+	unsigned points;
+	char *filter;
+	uint32_t snap_length;
+};
+
+struct settings_config { /* settings: of both sides */
+	char *ethernet_address;
+	uint32_t mtu;
+	struct string_list addresses, included_routes, excluded_routes;
+};
+
+struct client_config { /* an entry of clients: */
+	char *name;
+	struct string_list pin;
+	int behind;
+	struct string_list addresses, networks;
+	uint32_t macs_max, broadcast, multicast, unknown_unicast;
+};
+
+struct hub_config {
+	int layer;
+	struct string_list listen;
+	char *identity; /* resolved */
+	uint32_t mtu;
+	struct interface_config interface;
+	struct {
+		bool is_set;
+		struct string_list to;
+		bool masquerade;
+	} gateway;
+	int between_clients; /* enum lw_between; 0: the layer's default */
+	struct settings_config settings;
+	struct item_list clients;  /* of struct client_config, clients.d included */
+	struct item_list captures; /* of struct capture_config */
+};
+
+struct tunnel_config {
+	int layer;
+	struct string_list hub_address;
+	struct string_list hub_pin;
+	char *identity;
+	uint32_t mtu;
+	struct interface_config interface; /* addresses and so on become settings */
+	unsigned accept; /* enum lw_accept; 0: not said */
+	struct settings_config settings;
+	struct item_list captures;
+};
+
+enum config_kind { CONFIG_HUB = 1, CONFIG_TUNNEL = 2 };
+
+struct config {
+	enum config_kind kind;
+	union {
+		struct hub_config hub;
+		struct tunnel_config tunnel;
+	};
+};
+
+/*
+ * Load a file. 0; -EINVAL with every error as lines in errors (which the caller empties with schema_errors_done); -ENOMEM.
+ * Checked beyond the schema: addresses, prefixes, pins, names, duplicates among clients, keys of the other layer, filters
+ * are left to whoever opens the capture. File rules: FILE_CONFIG, regular, ≤ CONFIG_FILE_MAX.
+ */
+int config_load(const char *file, struct config *ret_config, struct schema_errors *errors);
+/* The same from memory, for tests and fuzzing; folder resolves paths (NULL: leave them). */
+int config_parse(const char *name, const char *folder, const char *text, size_t length,
+		 struct config *ret_config, struct schema_errors *errors);
+void config_done(struct config *config);
+
+/* Every key of both kinds of file, as Markdown, from the tables. malloc'd. */
+char *config_reference(void);
+
+#endif

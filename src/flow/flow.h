@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The packet flow, as the rest of the house sees it. The public face is longwire/flow.h.
+ *
+ * Theory of operation. A flow is a device in batches: a read is armed once and delivers once, everything that the device has (until
+ * EAGAIN, 64 packets, or the byte budget) as borrowed views into one buffer that the flow owns; a write hands a batch to the
+ * device and counts what the device would not take, by reason. It is where device-in and device-out are captured: read and accepted.
+ * Nothing is allocated, logged or decided per packet. A device that is down (EIO) is waited for without spinning (polled at 4 Hz);
+ * one that is gone ends the flow: the pending read is called with n = 0 and -ENODEV.
+ */
+#ifndef FLOW_FLOW_H
+#define FLOW_FLOW_H
+
+#include <longwire/flow.h>
+
+struct capture_set;
+struct device;
+
+enum { FLOW_BATCH_MAX = 64, FLOW_BUDGET_DEFAULT = 256 * 1024 };
+
+/* Make a flow over a device that it owns from success on. */
+int packet_flow_new(struct lw_loop *loop, struct device *device, struct lw_packet_flow **ret_flow);
+struct device *packet_flow_device(struct lw_packet_flow *flow);
+/* Captures of device-in and device-out; NULL: none. Borrowed; set to NULL before the set goes. */
+void packet_flow_set_captures(struct lw_packet_flow *flow, struct capture_set *captures);
+struct capture_set *packet_flow_captures(struct lw_packet_flow *flow);
+/* lw_packet_flow_open without the loop's objects: what a connection does at each start. */
+struct lw_loop *packet_flow_loop(struct lw_packet_flow *flow);
+
+#endif

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The event loop, as the rest of the house sees it. The public face is longwire/loop.h.
+ *
+ * Theory of operation. One epoll set, level-triggered; a source embeds its callback and is recovered with container_of.
+ * A wake-up runs: cache the time → ready descriptors (at most 64) → due timers → posted functions → deferred functions.
+ * Objects are never freed under a callback that may be on the stack: loop_defer() runs after everything else of
+ * the wake-up. Removing a source during a wake-up is safe: an event already fetched for it is discarded.
+ * Timers are a binary heap of embedded entries, in nanoseconds of the loop's clock; with a fake clock they fire when the
+ * test has moved it and dispatches.
+ */
+#ifndef LOOP_LOOP_H
+#define LOOP_LOOP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <longwire/loop.h>
+
+struct loop_source;
+struct loop_timer;
+struct loop_deferred;
+
+typedef void loop_source_fn(struct loop_source *source, uint32_t events); /* EPOLL… bits */
+typedef void loop_timer_fn(struct loop_timer *timer);
+typedef void loop_deferred_fn(struct loop_deferred *deferred);
+
+/* Zero-initialised is "not added". The owner sets fd and function and keeps the struct until it is removed. */
+struct loop_source {
+	int fd;
+	uint32_t events;
+	loop_source_fn *function;
+	struct lw_loop *loop; /* NULL: not added */
+	uint32_t slot;
+};
+
+struct loop_timer {
+	loop_timer_fn *function;
+	uint64_t due_ns;
+	struct lw_loop *loop; /* NULL: not armed */
+	uint32_t slot;
+};
+
+struct loop_deferred {
+	loop_deferred_fn *function;
+	struct loop_deferred *next;
+	bool is_queued;
+};
+
+enum { LOOP_SOURCES_MAX = 16384, LOOP_TIMERS_MAX = 65536, LOOP_EVENTS_PER_WAKEUP = 64 };
+
+/* Register source->fd for events. 0, or a negative errno (-EPERM: a regular file; -ENOSPC, -ENOMEM). */
+int loop_add(struct lw_loop *loop, struct loop_source *source, uint32_t events);
+/* Change interest; cheap when nothing changes. The source must be added. */
+void loop_modify(struct loop_source *source, uint32_t events);
+/* Idempotent. Does not close the descriptor. */
+void loop_remove(struct loop_source *source);
+
+/*
+ * Arm or move; cannot fail: room for a timer is reserved by loop_timer_init and given back by loop_timer_done.
+ */
+int loop_timer_init(struct lw_loop *loop, struct loop_timer *timer, loop_timer_fn *function);
+void loop_timer_set(struct lw_loop *loop, struct loop_timer *timer, uint64_t due_ns);
+void loop_timer_set_in_ms(struct lw_loop *loop, struct loop_timer *timer, uint64_t after_ms);
+void loop_timer_cancel(struct loop_timer *timer);
+void loop_timer_done(struct lw_loop *loop, struct loop_timer *timer); /* cancels; accepts one never initialised */
+
+/* Run after everything else of this wake-up (or of the next, if none is under way). Once per call; idempotent while queued. */
+void loop_defer(struct lw_loop *loop, struct loop_deferred *deferred);
+void loop_undefer(struct lw_loop *loop, struct loop_deferred *deferred);
+
+static inline uint64_t loop_now_ms(const struct lw_loop *loop)
+{
+	return lw_loop_now_ns(loop) / 1000000;
+}
+
+/* Asserts, in debug builds, that the caller is on the loop's thread. */
+void loop_assert_thread(const struct lw_loop *loop);
+
+#endif

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The switch: ports, and which of them a packet leaves by.
+ *
+ * Theory of operation. One data path for clients and hubs, frames and packets. A switch is made for a layer; Ethernet learns MACs in
+ * an FDB, IP looks prefixes up, and a switch told to be a pipe (two ports: a client) does neither. Owners embed struct
+ * vport, fill in its ops and policy, and add it. vswitch_input() takes a batch from one port; for each packet it checks the
+ * source, learns, decides the egress ports, and calls their output; then it calls flush once for each port that got something.
+ * Outputs copy or send at once: packets are borrowed. Every packet that does not arrive anywhere is counted at its ingress port
+ * under one reason (at the egress port where the egress refuses: TOO_BIG, QUEUE_FULL, PORT_DOWN, DEVICE_…) and shown to drop captures.
+ *
+ * Flooding (Ethernet): broadcast, multicast and unknown unicast each have a token bucket at the ingress port. Known unicast is never
+ * flooded, also when the table is full: a full table stops learning, and unknown destinations still flood within the limit.
+ * A learned MAC moves to another port at once for behind: lan, after a hold time of 5 s without a frame from its owner for behind: host
+ * (SOURCE_CONFLICT until then). Ageing: 300 s.
+ *
+ * IP: the longest prefix decides; a packet from a peer whose source is not one of that port's prefixes is dropped; unmatched from a
+ * client goes to the device port, from the device nowhere (NO_ROUTE, answered with ICMP unreachable), and never back to its ingress
+ * (SAME_PORT). Too big: answered by ICMP fragmentation needed / ICMPv6 packet too big, at most 100 a second.
+ *
+ * Pure: no descriptors, no clock but the now_ns that the caller gives.
+ */
+#ifndef SWITCH_VSWITCH_H
+#define SWITCH_VSWITCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <longwire/hub.h>
+#include <longwire/packet.h>
+
+#include "base/address.h"
+#include "base/list.h"
+
+struct capture_set;
+struct vport;
+struct vswitch;
+
+enum {
+	VSWITCH_PORTS_MAX = LW_HUB_CLIENTS_MAX + 1,
+	VSWITCH_MACS_MAX = 65536,
+	VSWITCH_PREFIXES_MAX = 65536,
+	VSWITCH_AGE_SECONDS = 300,
+	VSWITCH_HOLD_SECONDS = 5,
+	VSWITCH_ICMP_PER_SECOND = 100,
+};
+
+/* Pass lw_layer for a learning switch or a router; is_pipe for a client's two ports. */
+struct vswitch_options {
+	enum lw_layer layer;
+	bool is_pipe;
+	enum lw_between between; /* clients among each other; never 0 */
+	struct capture_set *captures; /* borrowed; NULL: none */
+};
+
+struct vport_ops {
+	/* Take one packet (borrowed) or count the drop itself in port->drops. Never calls back into the switch. */
+	void (*output)(struct vport *port, const struct lw_packet *packet);
+	/* After a batch in which output was called. May be NULL. */
+	void (*flush)(struct vport *port);
+};
+
+struct vport_policy {
+	enum lw_behind behind;
+	uint32_t macs_max;
+	uint32_t broadcast_per_second, multicast_per_second, unknown_per_second; /* burst: twice */
+};
+
+/* The defaults of behind: host or lan (DESIGN and lw_peer_options), for everything that is 0 in the policy. */
+void vport_policy_complete(struct vport_policy *policy);
+
+struct token_bucket {
+	uint64_t tokens_ns; /* credit, in nanoseconds of rate */
+	uint64_t last_ns;
+};
+
+struct vport {
+	/* Set by the owner before vswitch_add. */
+	const struct vport_ops *ops;
+	const char *name; /* must outlive the port; for captures */
+	bool is_device;	  /* the machine's own side: trusted as a LAN, never isolated, default route of clients */
+	uint32_t mtu;	  /* IP bytes; a frame may have 14 more and 4 for each of two tags. 0: no limit */
+	struct vport_policy policy;
+	/* Written by the switch, read by anybody on the thread. */
+	uint64_t received_packets, received_bytes, sent_packets, sent_bytes; /* sent: given to output */
+	uint64_t drops[LW_DROP_COUNT];
+	uint32_t macs;
+	/* The switch's own. */
+	struct vswitch *vswitch;
+	struct list list;
+	struct token_bucket broadcast, multicast, unknown;
+	bool is_dirty;
+	uint32_t index;
+};
+
+int vswitch_new(const struct vswitch_options *options, struct vswitch **ret_switch);
+void vswitch_free(struct vswitch *vswitch); /* without ports */
+void vswitch_set_captures(struct vswitch *vswitch, struct capture_set *captures);
+
+/* 0, -ENOSPC. The port keeps its counters across remove and add. */
+int vswitch_add(struct vswitch *vswitch, struct vport *port);
+void vswitch_remove(struct vswitch *vswitch, struct vport *port); /* forgets its MACs and prefixes; idempotent */
+/* A session ended: forget learned MACs, keep prefixes and policy. */
+void vswitch_flush_port(struct vswitch *vswitch, struct vport *port);
+
+void vswitch_input(struct vswitch *vswitch, struct vport *ingress, const struct lw_packet *packets,
+		   size_t n, uint64_t now_ns);
+
+/* IP: prefix (host bits cleared) leads to port. -EEXIST when another port has the same, -ENOSPC. */
+int vswitch_add_prefix(struct vswitch *vswitch, struct vport *port, const struct ip_prefix *prefix);
+/* IP: who has the address; NULL: nobody. */
+struct vport *vswitch_find_address(const struct vswitch *vswitch, const struct ip_address *address);
+/* IP: addresses from which the hub itself answers (ICMP errors); also what clients may reach on the device with between isolated. */
+int vswitch_add_own_address(struct vswitch *vswitch, const struct ip_address *address);
+/* Ethernet: a MAC that is ours. */
+int vswitch_add_own_mac(struct vswitch *vswitch, const struct mac_address *mac);
+
+uint32_t vswitch_macs(const struct vswitch *vswitch);
+/* Expire entries; call about once a second. O(table), bounded work. */
+void vswitch_age(struct vswitch *vswitch, uint64_t now_ns);
+
+/* Count a drop at a port and show it to captures. port NULL: captures only. */
+void vswitch_drop(struct vswitch *vswitch, struct vport *port, const struct lw_packet *packet,
+		  enum lw_drop reason);
+
+#endif
