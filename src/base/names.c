@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: MIT */
+/* The version and the names of drop reasons. */
+#include <longwire/api.h>
+#include <longwire/packet.h>
+
+#define NAME(id, name, text) [LW_DROP_##id] = name,
+static const char *const names[] = { LW_DROP_REASONS(NAME) };
+#undef NAME
+
+#define TEXT(id, name, text) [LW_DROP_##id] = text,
+static const char *const texts[] = { LW_DROP_REASONS(TEXT) };
+#undef TEXT
+
+const char *lw_version(void)
+{
+	return LW_VERSION;
+}
+
+const char *lw_drop_name(enum lw_drop reason)
+{
+	return (unsigned)reason < LW_DROP_COUNT ? names[reason] : "?";
+}
+
+const char *lw_drop_text(enum lw_drop reason)
+{
+	return (unsigned)reason < LW_DROP_COUNT ? texts[reason] : "?";
+}
