@@ -29,10 +29,10 @@ check_c_source_compiles("
 	int main(void) { return 0; }" LW_HAVE_FORTIFY_3)
 unset(CMAKE_REQUIRED_FLAGS)
 target_compile_options(lw_flags INTERFACE
-	-O2 -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$<IF:$<BOOL:${LW_HAVE_FORTIFY_3}>,3,2>)
+	-O2 -Werror=format-security -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$<IF:$<BOOL:${LW_HAVE_FORTIFY_3}>,3,2>)
 
 foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
-	     -mbranch-protection=standard -ftrivial-auto-var-init=zero -Werror=format-security)
+	     -mbranch-protection=standard -ftrivial-auto-var-init=zero)
 	string(MAKE_C_IDENTIFIER "LW_HAVE${flag}" have)
 	check_c_compiler_flag(${flag} ${have})
 	if(${have})

@@ -18,7 +18,7 @@ enum lw_accept {
 	LW_ACCEPT_MTU = 1 << 1,
 	LW_ACCEPT_INCLUDED_ROUTES = 1 << 2,
 	LW_ACCEPT_DNS = 1 << 3,
-	LW_ACCEPT_NOTHING = 1 << 31,
+	LW_ACCEPT_NOTHING = 1 << 30,
 };
 
 struct lw_tunnel_options {
@@ -32,6 +32,7 @@ struct lw_tunnel_options {
 	uint32_t mtu;		   /* largest IP packet; 0: what the hub says, else 1500 */
 	unsigned accept;	   /* enum lw_accept; 0: addresses and mtu in IP mode, nothing in Ethernet */
 	const struct lw_network_settings *settings; /* win over what the hub offers; NULL: none */
+	bool inline_handshakes; /* on the loop's own thread: for tests with a clock of their own */
 	bool once; /* a first connection that fails fails the start instead of being tried again */
 	/*
 	 * How to reach the hub, instead of the addresses: make a connected, non-blocking stream socket, which the
@@ -69,6 +70,7 @@ struct lw_tunnel_status {
 	uint32_t mtu;
 	uint64_t rtt_us; /* smoothed; 0: not measured */
 	uint64_t connects; /* sessions that came up since the start */
+	char last_failure[240]; /* of the last attempt or session that ended; empty: none */
 	uint64_t retry_ms; /* until the next attempt; 0: none planned */
 	uint64_t received_packets, received_bytes, sent_packets, sent_bytes;
 	uint64_t drops[LW_DROP_COUNT];
