@@ -1,0 +1,263 @@
+/* SPDX-License-Identifier: MIT */
+/* Network settings as owned values: parsing with every rule, copying, comparing. */
+#include "base/settings.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <longwire/error.h>
+
+#include "base/address.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/parse.h"
+
+enum { MTU_MIN = 576, MTU_MAX = 65535 };
+
+/* A list of prefixes with the rule that each of them must keep. */
+struct list_rule {
+	const char *field;
+	size_t max;
+	const char *(*refusal)(const struct ip_prefix *prefix); /* NULL: allowed */
+};
+
+static int refuse(struct lw_error *ret_error, const char *field, const char *reason)
+{
+	return error_set(ret_error, -EINVAL, LW_DOMAIN_TUNNEL, LW_TUNNEL_ERROR_SETTINGS_INVALID,
+			 "%s: %s", field, reason);
+}
+
+static int refuse_item(struct lw_error *ret_error, const char *field, const char *item,
+		       const char *reason)
+{
+	return error_set(ret_error, -EINVAL, LW_DOMAIN_TUNNEL, LW_TUNNEL_ERROR_SETTINGS_INVALID,
+			 "%s: \"%.64s\" %s", field, item, reason);
+}
+
+static const char *address_refusal(const struct ip_prefix *prefix)
+{
+	if (ip_address_is_special(&prefix->address))
+		return "is unspecified, loopback, multicast, broadcast or IPv4-mapped: no address "
+		       "of a host";
+	if (prefix->length == 0)
+		return "would make every address a neighbour: give the length of its network";
+	return NULL;
+}
+
+static const char *route_refusal(const struct ip_prefix *prefix)
+{
+	struct ip_prefix network = ip_prefix_network(prefix);
+
+	return ip_prefix_equal(prefix, &network)
+		       ? NULL
+		       : "has bits set beyond its length: give the network's own address";
+}
+
+/* Two addresses are the same whatever their length says; two routes only with the same length. */
+static bool is_twice(const struct ip_prefix *prefixes, size_t n, bool is_route)
+{
+	for (size_t i = 0; i < n; i++)
+		if (is_route ? ip_prefix_equal(&prefixes[i], &prefixes[n])
+			     : ip_address_equal(&prefixes[i].address, &prefixes[n].address))
+			return true;
+	return false;
+}
+
+static const struct list_rule address_rule = { "addresses", LW_SETTINGS_ADDRESSES_MAX,
+					       address_refusal };
+static const struct list_rule included_rule = { "included-routes", LW_SETTINGS_ROUTES_MAX,
+						route_refusal };
+static const struct list_rule excluded_rule = { "excluded-routes", LW_SETTINGS_ROUTES_MAX,
+						route_refusal };
+
+static int parse_list(const struct list_rule *rule, const char *const *texts, size_t n,
+		      struct ip_prefix **ret_prefixes, size_t *ret_n, struct lw_error *ret_error)
+{
+	_cleanup_free_ struct ip_prefix *prefixes = NULL;
+
+	if (n == 0)
+		return 0;
+	if (n > rule->max)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_TUNNEL,
+				 LW_TUNNEL_ERROR_SETTINGS_INVALID,
+				 "%s: %zu of them, at most %zu are allowed", rule->field, n,
+				 rule->max);
+	prefixes = calloc(n, sizeof(*prefixes));
+	if (!prefixes)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		const char *text = texts[i] ? texts[i] : "", *reason;
+
+		if (ip_prefix_parse(text, &prefixes[i]) < 0)
+			return refuse_item(ret_error, rule->field, text,
+					   "is no address or network such as 10.86.0.0/24 or "
+					   "fd86::/64");
+		reason = rule->refusal(&prefixes[i]);
+		if (reason)
+			return refuse_item(ret_error, rule->field, text, reason);
+		if (is_twice(prefixes, i, rule != &address_rule))
+			return refuse_item(ret_error, rule->field, text, "is there twice");
+	}
+	*ret_prefixes = take_pointer(prefixes);
+	*ret_n = n;
+	return 0;
+}
+
+static int parse_ethernet_address(const char *text, struct network_settings *settings,
+				  struct lw_error *ret_error)
+{
+	struct mac_address mac;
+
+	if (mac_address_parse(text, &mac) < 0 || mac_address_is_group(&mac) ||
+	    mac_address_is_zero(&mac))
+		return refuse_item(ret_error, "ethernet-address", text,
+				   "is no unicast MAC address such as 02:5e:1c:12:34:56");
+	memcpy(settings->ethernet_address, mac.bytes, sizeof(mac.bytes));
+	settings->has_ethernet_address = true;
+	return 0;
+}
+
+static int parse_bridge(const struct lw_network_settings *from, struct network_settings *settings,
+			struct lw_error *ret_error)
+{
+	if (!parse_is_interface_name(from->bridge))
+		return refuse_item(ret_error, "bridge", from->bridge,
+				   "is no interface name: 1 to 15 of letters, digits, . _ -");
+	if (from->n_addresses || from->n_included_routes || from->n_excluded_routes)
+		return refuse(ret_error, "bridge",
+			      "a bridge's port has no addresses and routes of its own: give them "
+			      "to the bridge");
+	strncpy(settings->bridge, from->bridge, sizeof(settings->bridge) - 1);
+	return 0;
+}
+
+static int parse_scalars(enum lw_layer layer, const struct lw_network_settings *from,
+			 struct network_settings *settings, struct lw_error *ret_error)
+{
+	int r = 0;
+
+	if (layer != LW_LAYER_ETHERNET && from->ethernet_address)
+		return refuse(ret_error, "ethernet-address", "an IP tunnel has none");
+	if (layer != LW_LAYER_ETHERNET && from->bridge)
+		return refuse(ret_error, "bridge", "an IP tunnel cannot be a bridge's port");
+	if (from->mtu != 0 && (from->mtu < MTU_MIN || from->mtu > MTU_MAX))
+		return refuse(ret_error, "mtu", "must be 576 to 65535 bytes");
+	if ((unsigned)from->carrier > LW_CARRIER_FOLLOW)
+		return refuse(ret_error, "carrier", "must be hold or follow");
+	if (from->remote_address &&
+	    strlen(from->remote_address) >= sizeof(settings->remote_address))
+		return refuse(ret_error, "remote-address", "must be at most 79 bytes");
+	if (from->remote_address)
+		strncpy(settings->remote_address, from->remote_address,
+			sizeof(settings->remote_address) - 1);
+	settings->mtu = from->mtu;
+	settings->carrier = from->carrier;
+	if (from->ethernet_address)
+		r = parse_ethernet_address(from->ethernet_address, settings, ret_error);
+	if (r == 0 && from->bridge)
+		r = parse_bridge(from, settings, ret_error);
+	return r;
+}
+
+static int parse_lists(const struct lw_network_settings *from, struct network_settings *settings,
+		       struct lw_error *ret_error)
+{
+	int r;
+
+	r = parse_list(&address_rule, from->addresses, from->n_addresses, &settings->addresses,
+		       &settings->n_addresses, ret_error);
+	if (r < 0)
+		return r;
+	r = parse_list(&included_rule, from->included_routes, from->n_included_routes,
+		       &settings->included_routes, &settings->n_included_routes, ret_error);
+	if (r < 0)
+		return r;
+	return parse_list(&excluded_rule, from->excluded_routes, from->n_excluded_routes,
+			  &settings->excluded_routes, &settings->n_excluded_routes, ret_error);
+}
+
+int network_settings_parse(enum lw_layer layer, const struct lw_network_settings *from,
+			   struct network_settings *ret_settings, struct lw_error *ret_error)
+{
+	struct lw_network_settings known = { 0 };
+	struct network_settings settings = { 0 };
+	int r;
+
+	/* An older program's struct is shorter; what it does not know it does not say. */
+	if (from->size < sizeof(from->size))
+		return refuse(ret_error, "size", "must be the size of struct lw_network_settings");
+	memcpy(&known, from, MIN(from->size, sizeof(known)));
+	r = parse_scalars(layer, &known, &settings, ret_error);
+	if (r == 0)
+		r = parse_lists(&known, &settings, ret_error);
+	if (r < 0) {
+		network_settings_done(&settings);
+		return r;
+	}
+	*ret_settings = settings;
+	return 0;
+}
+
+static int copy_list(const struct ip_prefix *from, size_t n, struct ip_prefix **ret_copy)
+{
+	struct ip_prefix *copy;
+
+	if (n == 0)
+		return 0;
+	copy = malloc(n * sizeof(*copy));
+	if (!copy)
+		return -ENOMEM;
+	memcpy(copy, from, n * sizeof(*copy));
+	*ret_copy = copy;
+	return 0;
+}
+
+int network_settings_copy(const struct network_settings *from, struct network_settings *ret_copy)
+{
+	struct network_settings copy = *from;
+
+	copy.addresses = copy.included_routes = copy.excluded_routes = NULL;
+	if (copy_list(from->addresses, from->n_addresses, &copy.addresses) < 0 ||
+	    copy_list(from->included_routes, from->n_included_routes, &copy.included_routes) < 0 ||
+	    copy_list(from->excluded_routes, from->n_excluded_routes, &copy.excluded_routes) < 0) {
+		network_settings_done(&copy);
+		return -ENOMEM;
+	}
+	*ret_copy = copy;
+	return 0;
+}
+
+static bool lists_equal(const struct ip_prefix *a, size_t n_a, const struct ip_prefix *b,
+			size_t n_b)
+{
+	if (n_a != n_b)
+		return false;
+	for (size_t i = 0; i < n_a; i++)
+		if (!ip_prefix_equal(&a[i], &b[i]))
+			return false;
+	return true;
+}
+
+bool network_settings_equal(const struct network_settings *a, const struct network_settings *b)
+{
+	return strcmp(a->remote_address, b->remote_address) == 0 &&
+	       a->has_ethernet_address == b->has_ethernet_address &&
+	       memcmp(a->ethernet_address, b->ethernet_address, sizeof(a->ethernet_address)) == 0 &&
+	       a->mtu == b->mtu && strcmp(a->bridge, b->bridge) == 0 && a->carrier == b->carrier &&
+	       lists_equal(a->addresses, a->n_addresses, b->addresses, b->n_addresses) &&
+	       lists_equal(a->included_routes, a->n_included_routes, b->included_routes,
+			   b->n_included_routes) &&
+	       lists_equal(a->excluded_routes, a->n_excluded_routes, b->excluded_routes,
+			   b->n_excluded_routes);
+}
+
+void network_settings_done(struct network_settings *settings)
+{
+	if (!settings)
+		return;
+	free(settings->addresses);
+	free(settings->included_routes);
+	free(settings->excluded_routes);
+	memset(settings, 0, sizeof(*settings));
+}
