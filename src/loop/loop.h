@@ -7,7 +7,9 @@
  * Objects are never freed under a callback that may be on the stack: loop_defer() runs after everything else of
  * the wake-up. Removing a source during a wake-up is safe: an event already fetched for it is discarded.
  * Timers are a binary heap of embedded entries, in nanoseconds of the loop's clock; with a fake clock they fire when the
- * test has moved it and dispatches.
+ * test has moved it and dispatches: such a loop never waits for them. What is armed or deferred by a timer or a deferred
+ * function waits for the next wake-up, so that none can keep the loop from its descriptors. lw_loop_free() first runs what
+ * is still deferred or posted, since that may be what frees an object.
  */
 #ifndef LOOP_LOOP_H
 #define LOOP_LOOP_H
@@ -31,12 +33,12 @@ struct loop_source {
 	uint32_t events;
 	loop_source_fn *function;
 	struct lw_loop *loop; /* NULL: not added */
-	uint32_t slot;
 };
 
 struct loop_timer {
 	loop_timer_fn *function;
 	uint64_t due_ns;
+	uint64_t sequence;    /* of its arming: equal times run in the order in which they were set */
 	struct lw_loop *loop; /* NULL: not armed */
 	uint32_t slot;
 };
@@ -47,7 +49,20 @@ struct loop_deferred {
 	bool is_queued;
 };
 
-enum { LOOP_SOURCES_MAX = 16384, LOOP_TIMERS_MAX = 65536, LOOP_EVENTS_PER_WAKEUP = 64 };
+/* A post whose room is the poster's: it cannot fail. Kept by the poster until it has run. */
+struct loop_post {
+	void (*function)(void *user);
+	void *user;
+	struct loop_post *next;
+	bool is_allocated; /* by lw_loop_post, which frees it */
+};
+
+enum {
+	LOOP_SOURCES_MAX = 16384,
+	LOOP_TIMERS_MAX = 65536,
+	LOOP_EVENTS_PER_WAKEUP = 64,
+	LOOP_POSTS_MAX = 65536, /* by lw_loop_post, waiting */
+};
 
 /* Register source->fd for events. 0, or a negative errno (-EPERM: a regular file; -ENOSPC, -ENOMEM). */
 int loop_add(struct lw_loop *loop, struct loop_source *source, uint32_t events);
@@ -68,6 +83,9 @@ void loop_timer_done(struct lw_loop *loop, struct loop_timer *timer); /* cancels
 /* Run after everything else of this wake-up (or of the next, if none is under way). Once per call; idempotent while queued. */
 void loop_defer(struct lw_loop *loop, struct loop_deferred *deferred);
 void loop_undefer(struct lw_loop *loop, struct loop_deferred *deferred);
+
+/* lw_loop_post() without an allocation; from any thread. post->function and ->user are set by the poster. */
+void loop_post(struct lw_loop *loop, struct loop_post *post);
 
 static inline uint64_t loop_now_ms(const struct lw_loop *loop)
 {

@@ -1,0 +1,479 @@
+/* SPDX-License-Identifier: MIT */
+/* The event loop. */
+#include "loop/loop.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <limits.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <time.h>
+
+#include "base/memory.h"
+#include "loop/timer.h"
+
+struct posts {
+	pthread_mutex_t lock;
+	struct loop_post *first, **last;
+	uint32_t n_allocated;
+};
+
+struct deferred_queue {
+	struct loop_deferred *first, **last;
+};
+
+struct lw_loop {
+	int epoll;
+	struct loop_source wake; /* an eventfd: something was posted */
+	uint32_t n_sources;
+
+	struct epoll_event events[LOOP_EVENTS_PER_WAKEUP];
+	int n_events; /* of the present wake-up */
+
+	struct timer_heap timers;
+	struct deferred_queue deferred; /* waiting */
+	struct deferred_queue running;  /* taken by the present pass, not yet run */
+	struct posts posts;
+
+	uint64_t (*clock)(void *user);
+	void *clock_user;
+	uint64_t now_ns; /* valid while is_dispatching */
+	bool is_dispatching;
+	bool is_stopped;
+	_Atomic(pthread_t) thread;
+};
+
+static uint64_t boot_clock(void *user)
+{
+	struct timespec now;
+
+	(void)user;
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* ---- posts */
+
+static void queue_post(struct lw_loop *loop, struct loop_post *post)
+{
+	bool was_empty = !loop->posts.first;
+	uint64_t one = 1;
+
+	post->next = NULL;
+	*loop->posts.last = post;
+	loop->posts.last = &post->next;
+	/* Written under the lock, so that the loop cannot be freed between the two. It cannot block: its count is tiny. */
+	if (was_empty && write(loop->wake.fd, &one, sizeof(one)) < 0)
+		assert(errno == EAGAIN);
+}
+
+void loop_post(struct lw_loop *loop, struct loop_post *post)
+{
+	post->is_allocated = false;
+	pthread_mutex_lock(&loop->posts.lock);
+	queue_post(loop, post);
+	pthread_mutex_unlock(&loop->posts.lock);
+}
+
+int lw_loop_post(struct lw_loop *loop, void (*function)(void *user), void *user)
+{
+	struct loop_post *post = malloc(sizeof(*post));
+	bool is_full;
+
+	if (!post)
+		return -ENOMEM;
+	*post = (struct loop_post){ .function = function, .user = user, .is_allocated = true };
+	pthread_mutex_lock(&loop->posts.lock);
+	is_full = loop->posts.n_allocated == LOOP_POSTS_MAX;
+	if (!is_full) {
+		loop->posts.n_allocated++;
+		queue_post(loop, post);
+	}
+	pthread_mutex_unlock(&loop->posts.lock);
+	if (is_full)
+		free(post);
+	return is_full ? -ENOMEM : 0;
+}
+
+static void drain_wake(struct loop_source *source, uint32_t events)
+{
+	uint64_t count;
+
+	(void)events;
+	/* Only a wake-up: the list says what there is, also when there is nothing to read. */
+	if (read(source->fd, &count, sizeof(count)) < 0)
+		return;
+}
+
+static int run_posts(struct lw_loop *loop)
+{
+	struct loop_post *post;
+	int n = 0;
+
+	pthread_mutex_lock(&loop->posts.lock);
+	post = loop->posts.first;
+	loop->posts.first = NULL;
+	loop->posts.last = &loop->posts.first;
+	loop->posts.n_allocated = 0;
+	pthread_mutex_unlock(&loop->posts.lock);
+
+	while (post) {
+		struct loop_post present = *post;
+
+		/* The function may free what its post stands in. */
+		if (present.is_allocated)
+			free(post);
+		present.function(present.user);
+		post = present.next;
+		n++;
+	}
+	return n;
+}
+
+/* ---- deferred functions */
+
+static void queue_init(struct deferred_queue *queue)
+{
+	queue->first = NULL;
+	queue->last = &queue->first;
+}
+
+static struct loop_deferred *queue_take(struct deferred_queue *queue)
+{
+	struct loop_deferred *first = queue->first;
+
+	if (!first)
+		return NULL;
+	queue->first = first->next;
+	if (!queue->first)
+		queue->last = &queue->first;
+	return first;
+}
+
+static bool queue_remove(struct deferred_queue *queue, struct loop_deferred *deferred)
+{
+	struct loop_deferred **at = &queue->first;
+
+	while (*at && *at != deferred)
+		at = &(*at)->next;
+	if (!*at)
+		return false;
+	*at = deferred->next;
+	if (queue->last == &deferred->next)
+		queue->last = at;
+	return true;
+}
+
+void loop_defer(struct lw_loop *loop, struct loop_deferred *deferred)
+{
+	loop_assert_thread(loop);
+	if (deferred->is_queued)
+		return;
+	deferred->is_queued = true;
+	deferred->next = NULL;
+	*loop->deferred.last = deferred;
+	loop->deferred.last = &deferred->next;
+}
+
+void loop_undefer(struct lw_loop *loop, struct loop_deferred *deferred)
+{
+	if (!deferred->is_queued)
+		return;
+	deferred->is_queued = false;
+	if (!queue_remove(&loop->running, deferred))
+		queue_remove(&loop->deferred, deferred);
+}
+
+static int run_deferred(struct lw_loop *loop)
+{
+	struct loop_deferred *deferred;
+	int n = 0;
+
+	if (!loop->deferred.first)
+		return 0;
+	loop->running.first = loop->deferred.first;
+	loop->running.last = loop->deferred.last;
+	queue_init(&loop->deferred);
+	while ((deferred = queue_take(&loop->running))) {
+		deferred->is_queued = false;
+		deferred->function(deferred);
+		n++;
+	}
+	return n;
+}
+
+/* ---- timers */
+
+int loop_timer_init(struct lw_loop *loop, struct loop_timer *timer, loop_timer_fn *function)
+{
+	int r = timer_heap_reserve(&loop->timers);
+
+	if (r < 0)
+		return r;
+	*timer = (struct loop_timer){ .function = function };
+	return 0;
+}
+
+void loop_timer_set(struct lw_loop *loop, struct loop_timer *timer, uint64_t due_ns)
+{
+	loop_assert_thread(loop);
+	/* Never before now: what is armed while timers run must come behind all that are due. */
+	timer->due_ns = MAX(due_ns, lw_loop_now_ns(loop));
+	timer_heap_put(&loop->timers, timer);
+	timer->loop = loop;
+}
+
+void loop_timer_set_in_ms(struct lw_loop *loop, struct loop_timer *timer, uint64_t after_ms)
+{
+	uint64_t now_ns = lw_loop_now_ns(loop);
+	uint64_t most_ms = (UINT64_MAX - now_ns) / 1000000;
+
+	loop_timer_set(loop, timer, now_ns + MIN(after_ms, most_ms) * 1000000);
+}
+
+void loop_timer_cancel(struct loop_timer *timer)
+{
+	if (!timer->loop)
+		return;
+	timer_heap_remove(&timer->loop->timers, timer);
+	timer->loop = NULL;
+}
+
+void loop_timer_done(struct lw_loop *loop, struct loop_timer *timer)
+{
+	if (!timer->function)
+		return;
+	loop_timer_cancel(timer);
+	timer_heap_release(&loop->timers);
+	timer->function = NULL;
+}
+
+/* Run what is due and was armed before this wake-up (up to the sequence number). */
+static int run_timers(struct lw_loop *loop, uint64_t sequence)
+{
+	struct loop_timer *timer;
+	int n = 0;
+
+	while ((timer = timer_heap_first(&loop->timers)) && timer->due_ns <= loop->now_ns &&
+	       timer->sequence <= sequence) {
+		loop_timer_cancel(timer);
+		timer->function(timer);
+		n++;
+	}
+	return n;
+}
+
+/* ---- sources */
+
+int loop_add(struct lw_loop *loop, struct loop_source *source, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.ptr = source };
+
+	loop_assert_thread(loop);
+	if (source->loop)
+		return -EEXIST;
+	if (loop->n_sources == LOOP_SOURCES_MAX)
+		return -ENOSPC;
+	if (epoll_ctl(loop->epoll, EPOLL_CTL_ADD, source->fd, &event) < 0)
+		return -errno;
+	source->events = events;
+	source->loop = loop;
+	loop->n_sources++;
+	return 0;
+}
+
+void loop_modify(struct loop_source *source, uint32_t events)
+{
+	struct epoll_event event = { .events = events, .data.ptr = source };
+
+	assert(source->loop);
+	if (source->events == events)
+		return;
+	source->events = events;
+	/* The descriptor is in the set; there is nothing that could be refused. */
+	if (epoll_ctl(source->loop->epoll, EPOLL_CTL_MOD, source->fd, &event) < 0)
+		assert(!"a source's descriptor was closed before it was removed");
+}
+
+void loop_remove(struct loop_source *source)
+{
+	struct lw_loop *loop = source->loop;
+
+	if (!loop)
+		return;
+	loop_assert_thread(loop);
+	/* It fails only for a descriptor that is closed, which left the set by itself. */
+	(void)epoll_ctl(loop->epoll, EPOLL_CTL_DEL, source->fd, NULL);
+	for (int i = 0; i < loop->n_events; i++)
+		if (loop->events[i].data.ptr == source)
+			loop->events[i].data.ptr = NULL;
+	source->loop = NULL;
+	loop->n_sources--;
+}
+
+static int run_sources(struct lw_loop *loop)
+{
+	int n = 0;
+
+	for (int i = 0; i < loop->n_events; i++) {
+		struct loop_source *source = loop->events[i].data.ptr;
+		uint32_t events = loop->events[i].events;
+
+		if (!source)
+			continue;
+		/* Interest may have gone since the event was fetched. */
+		events &= source->events | EPOLLERR | EPOLLHUP;
+		if (!events)
+			continue;
+		source->function(source, events);
+		if (source != &loop->wake)
+			n++;
+	}
+	loop->n_events = 0;
+	return n;
+}
+
+/* ---- the loop */
+
+static int open_descriptors(struct lw_loop *loop)
+{
+	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (loop->epoll < 0)
+		return -errno;
+	loop->wake.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (loop->wake.fd < 0)
+		return -errno;
+	loop->wake.function = drain_wake;
+	return loop_add(loop, &loop->wake, EPOLLIN);
+}
+
+int lw_loop_new(const struct lw_loop_options *options, struct lw_loop **ret_loop)
+{
+	struct lw_loop *loop;
+	int r;
+
+	if (!ret_loop || (options && options->size < sizeof(*options)))
+		return -EINVAL;
+	loop = calloc(1, sizeof(*loop));
+	if (!loop)
+		return -ENOMEM;
+	loop->epoll = loop->wake.fd = -1;
+	loop->clock = boot_clock;
+	if (options && options->now_ns) {
+		loop->clock = options->now_ns;
+		loop->clock_user = options->user;
+	}
+	queue_init(&loop->deferred);
+	queue_init(&loop->running);
+	pthread_mutex_init(&loop->posts.lock, NULL);
+	loop->posts.last = &loop->posts.first;
+	atomic_store(&loop->thread, pthread_self());
+	r = open_descriptors(loop);
+	if (r < 0) {
+		lw_loop_free(loop);
+		return r;
+	}
+	*ret_loop = loop;
+	return 0;
+}
+
+void lw_loop_free(struct lw_loop *loop)
+{
+	if (!loop)
+		return;
+	assert(!loop->is_dispatching);
+	atomic_store(&loop->thread, pthread_self());
+	while (run_posts(loop) + run_deferred(loop) > 0)
+		;
+	loop_remove(&loop->wake);
+	assert(loop->n_sources == 0 && loop->timers.n == 0);
+	close_fd(&loop->wake.fd);
+	close_fd(&loop->epoll);
+	pthread_mutex_destroy(&loop->posts.lock);
+	free(loop->timers.entries);
+	free(loop);
+}
+
+int lw_loop_fd(const struct lw_loop *loop)
+{
+	return loop->epoll;
+}
+
+uint64_t lw_loop_now_ns(const struct lw_loop *loop)
+{
+	/* Between wake-ups a cached time would be old: a guest may call us after an hour of silence. */
+	return loop->is_dispatching ? loop->now_ns : loop->clock(loop->clock_user);
+}
+
+int lw_loop_timeout_ms(struct lw_loop *loop)
+{
+	const struct loop_timer *first = timer_heap_first(&loop->timers);
+	uint64_t now_ns, left_ms;
+
+	if (loop->deferred.first || loop->is_stopped)
+		return 0;
+	if (!first)
+		return -1;
+	now_ns = lw_loop_now_ns(loop);
+	if (first->due_ns <= now_ns)
+		return 0;
+	if (loop->clock != boot_clock)
+		return -1;
+	/* Rounded up: to wake up a little before the time would mean to spin until it. */
+	left_ms = (first->due_ns - now_ns - 1) / 1000000 + 1;
+	return (int)MIN(left_ms, (uint64_t)INT_MAX);
+}
+
+static int wait_and_dispatch(struct lw_loop *loop, int timeout_ms)
+{
+	uint64_t sequence;
+	int n;
+
+	assert(!loop->is_dispatching);
+	atomic_store_explicit(&loop->thread, pthread_self(), memory_order_relaxed);
+	n = epoll_wait(loop->epoll, loop->events, LOOP_EVENTS_PER_WAKEUP, timeout_ms);
+	if (n < 0 && errno != EINTR)
+		return -errno;
+	loop->n_events = MAX(n, 0);
+	loop->now_ns = loop->clock(loop->clock_user);
+	loop->is_dispatching = true;
+	sequence = loop->timers.sequence;
+	n = run_sources(loop);
+	n += run_timers(loop, sequence);
+	n += run_posts(loop);
+	n += run_deferred(loop);
+	loop->is_dispatching = false;
+	return n;
+}
+
+int lw_loop_dispatch(struct lw_loop *loop)
+{
+	return wait_and_dispatch(loop, 0);
+}
+
+int lw_loop_run(struct lw_loop *loop)
+{
+	while (!loop->is_stopped) {
+		int r = wait_and_dispatch(loop, lw_loop_timeout_ms(loop));
+
+		if (r < 0)
+			return r;
+	}
+	loop->is_stopped = false;
+	return 0;
+}
+
+void lw_loop_stop(struct lw_loop *loop)
+{
+	loop->is_stopped = true;
+}
+
+void loop_assert_thread(const struct lw_loop *loop)
+{
+	assert(pthread_equal(atomic_load_explicit(&loop->thread, memory_order_relaxed),
+			     pthread_self()));
+	(void)loop;
+}

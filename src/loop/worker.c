@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* Threads with a purpose. */
+#include "loop/worker.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "loop/loop.h"
+
+enum { NAME_SIZE = 16, JOBS_MAX = 16 };
+
+/* No signal is delivered to our threads: they are for the host's own, or for a signalfd. */
+static int make_thread(pthread_t *thread, const pthread_attr_t *attributes,
+		       void *(*function)(void *), void *user)
+{
+	sigset_t all, old;
+	int r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	r = pthread_create(thread, attributes, function, user);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return -r;
+}
+
+struct worker {
+	struct lw_loop *loop;
+	pthread_t thread;
+	struct loop_post last; /* the post that stops it */
+	char name[NAME_SIZE];
+};
+
+static void *run_worker(void *user)
+{
+	struct worker *worker = user;
+	int r;
+
+	pthread_setname_np(pthread_self(), worker->name);
+	r = lw_loop_run(worker->loop);
+	if (r < 0)
+		log_error("worker %s ended: %s", worker->name, strerror(-r));
+	return NULL;
+}
+
+int worker_new(const char *name, struct worker **ret_worker)
+{
+	struct worker *worker;
+	int r;
+
+	if (strlen(name) >= NAME_SIZE)
+		return -EINVAL;
+	worker = calloc(1, sizeof(*worker));
+	if (!worker)
+		return -ENOMEM;
+	memcpy(worker->name, name, strlen(name) + 1);
+	r = lw_loop_new(NULL, &worker->loop);
+	if (r == 0)
+		r = make_thread(&worker->thread, NULL, run_worker, worker);
+	if (r < 0) {
+		lw_loop_free(worker->loop);
+		free(worker);
+		return r;
+	}
+	*ret_worker = worker;
+	return 0;
+}
+
+struct lw_loop *worker_loop(struct worker *worker)
+{
+	return worker->loop;
+}
+
+static void stop_worker(void *user)
+{
+	struct worker *worker = user;
+
+	lw_loop_stop(worker->loop);
+}
+
+void worker_free(struct worker *worker)
+{
+	if (!worker)
+		return;
+	assert(!pthread_equal(worker->thread, pthread_self()));
+	worker->last.function = stop_worker;
+	worker->last.user = worker;
+	loop_post(worker->loop, &worker->last);
+	pthread_join(worker->thread, NULL);
+	lw_loop_free(worker->loop);
+	free(worker);
+}
+
+/*
+ * A job is owned by its thread until the work is done, then by the post on the loop. An abandoned one touches the loop
+ * only if it was posted before: the lock decides which.
+ */
+struct job {
+	pthread_mutex_t lock;
+	bool is_abandoned;
+	struct lw_loop *loop;
+	struct loop_post post;
+	void (*work)(void *data);
+	void (*done)(void *data);
+	void (*discard)(void *data);
+	void *data;
+};
+
+static atomic_uint jobs_under_way;
+
+static void free_job(struct job *job)
+{
+	pthread_mutex_destroy(&job->lock);
+	free(job);
+}
+
+/* On the loop's thread. */
+static void finish_job(void *user)
+{
+	struct job *job = user;
+	void (*then)(void *data);
+	void *data = job->data;
+
+	/* Taken once more, so that the thread has left the lock before it goes. */
+	pthread_mutex_lock(&job->lock);
+	then = job->is_abandoned ? job->discard : job->done;
+	pthread_mutex_unlock(&job->lock);
+	free_job(job);
+	then(data);
+}
+
+static void *run_job(void *user)
+{
+	struct job *job = user;
+	bool is_abandoned;
+
+	job->work(job->data);
+	/* Before the result is told: who learns it may start the next at once. */
+	atomic_fetch_sub(&jobs_under_way, 1);
+	pthread_mutex_lock(&job->lock);
+	is_abandoned = job->is_abandoned;
+	if (!is_abandoned)
+		loop_post(job->loop, &job->post);
+	pthread_mutex_unlock(&job->lock);
+	if (is_abandoned) {
+		job->discard(job->data);
+		free_job(job);
+	}
+	return NULL;
+}
+
+static int start_thread(struct job *job)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int r;
+
+	if (atomic_fetch_add(&jobs_under_way, 1) >= JOBS_MAX) {
+		atomic_fetch_sub(&jobs_under_way, 1);
+		return -EAGAIN;
+	}
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	r = make_thread(&thread, &attributes, run_job, job);
+	pthread_attr_destroy(&attributes);
+	if (r < 0)
+		atomic_fetch_sub(&jobs_under_way, 1);
+	return r;
+}
+
+int job_start(struct lw_loop *loop, void (*work)(void *data), void (*done)(void *data),
+	      void (*discard)(void *data), void *data, struct job **ret_job)
+{
+	struct job *job = calloc(1, sizeof(*job));
+	int r;
+
+	if (!job)
+		return -ENOMEM;
+	pthread_mutex_init(&job->lock, NULL);
+	job->loop = loop;
+	job->post = (struct loop_post){ .function = finish_job, .user = job };
+	job->work = work;
+	job->done = done;
+	job->discard = discard;
+	job->data = data;
+	r = start_thread(job);
+	if (r < 0) {
+		free_job(job);
+		return r;
+	}
+	*ret_job = job;
+	return 0;
+}
+
+void job_abandon(struct job *job)
+{
+	if (!job)
+		return;
+	pthread_mutex_lock(&job->lock);
+	job->is_abandoned = true;
+	pthread_mutex_unlock(&job->lock);
+}
