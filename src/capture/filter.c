@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/* Capture filters: which expressions are admitted, and their compilation by libpcap. */
+#include "capture/filter.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <pcap/pcap.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include <longwire/capture.h>
+#include <longwire/error.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+
+/*
+ * Words that libpcap 1.10 and later know and never look up. Left out on purpose: gateway and the names of WLAN, pf and ATM, which
+ * take names; inbound, outbound and ifindex, which a packet in memory does not have; protochain, which loops.
+ */
+static const char *const keywords[] = { "aarp",
+					"ah",
+					"and",
+					"arp",
+					"atalk",
+					"broadcast",
+					"carp",
+					"clnp",
+					"csnp",
+					"decnet",
+					"dst",
+					"es-is",
+					"esis",
+					"esp",
+					"ether",
+					"geneve",
+					"greater",
+					"host",
+					"icmp",
+					"icmp-echo",
+					"icmp-echoreply",
+					"icmp-ireq",
+					"icmp-ireqreply",
+					"icmp-maskreply",
+					"icmp-maskreq",
+					"icmp-paramprob",
+					"icmp-redirect",
+					"icmp-routeradvert",
+					"icmp-routersolicit",
+					"icmp-sourcequench",
+					"icmp-timxceed",
+					"icmp-tstamp",
+					"icmp-tstampreply",
+					"icmp-unreach",
+					"icmp6",
+					"icmp6-echo",
+					"icmp6-echoreply",
+					"icmp6-neighboradvert",
+					"icmp6-neighborsolicit",
+					"icmp6-redirect",
+					"icmp6-routeradvert",
+					"icmp6-routersolicit",
+					"icmp6code",
+					"icmp6type",
+					"icmpcode",
+					"icmptype",
+					"igmp",
+					"igrp",
+					"iih",
+					"ip",
+					"ip6",
+					"ipx",
+					"is-is",
+					"isis",
+					"iso",
+					"l1",
+					"l2",
+					"lat",
+					"len",
+					"length",
+					"less",
+					"link",
+					"llc",
+					"lsp",
+					"mask",
+					"mopdl",
+					"moprc",
+					"mpls",
+					"multicast",
+					"net",
+					"netbeui",
+					"not",
+					"or",
+					"pim",
+					"port",
+					"portrange",
+					"pppoed",
+					"pppoes",
+					"proto",
+					"psnp",
+					"rarp",
+					"sca",
+					"sctp",
+					"snp",
+					"src",
+					"stp",
+					"tcp",
+					"tcp-ack",
+					"tcp-cwr",
+					"tcp-ece",
+					"tcp-fin",
+					"tcp-push",
+					"tcp-rst",
+					"tcp-syn",
+					"tcp-urg",
+					"tcpflags",
+					"udp",
+					"vlan",
+					"vrrp" };
+
+struct filter {
+	struct bpf_program program;
+};
+
+/* One run of characters of the expression. */
+struct word {
+	const char *text;
+	size_t length;
+};
+
+static const char digits[] = "0123456789";
+static const char hex_digits[] = "0123456789abcdefABCDEF";
+static const char word_characters[] =
+	"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.-:";
+static const char operators[] = " \r\n\t+-*/%[]!<>()&|^=";
+
+static bool word_is(struct word word, const char *text)
+{
+	return strlen(text) == word.length && memcmp(text, word.text, word.length) == 0;
+}
+
+static bool is_keyword(struct word word)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(keywords); i++) {
+		if (word_is(word, keywords[i]))
+			return true;
+	}
+	return false;
+}
+
+/* Return: the bytes of a decimal or hexadecimal number at text, at most length; 0: none. */
+static size_t number_length(const char *text, size_t length)
+{
+	bool is_hex = length > 2 && text[0] == '0' && (text[1] == 'x' || text[1] == 'X');
+	const char *allowed = is_hex ? hex_digits : digits;
+	size_t begin = is_hex ? 2 : 0;
+	size_t n = begin;
+
+	while (n < length && strchr(allowed, text[n]))
+		n++;
+	return n > begin ? n : 0;
+}
+
+/* N, N.N, N.N.N or N.N.N.N: numbers and (parts of) IPv4 addresses. A fifth number would make a name of it. */
+static bool is_dotted_number(struct word word)
+{
+	size_t offset = 0;
+
+	for (unsigned parts = 1; parts <= 4; parts++) {
+		size_t n = number_length(word.text + offset, word.length - offset);
+
+		if (n == 0)
+			return false;
+		offset += n;
+		if (offset == word.length)
+			return true;
+		if (word.text[offset++] != '.')
+			return false;
+	}
+	return false;
+}
+
+static bool is_decimal(const char *text, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		if (text[i] < '0' || text[i] > '9')
+			return false;
+	}
+	return true;
+}
+
+static bool is_number_range(struct word word)
+{
+	const char *dash = memchr(word.text, '-', word.length);
+	size_t first = dash ? (size_t)(dash - word.text) : 0;
+
+	return first > 0 && first + 1 < word.length && is_decimal(word.text, first) &&
+	       is_decimal(dash + 1, word.length - first - 1);
+}
+
+static bool is_mac(struct word word)
+{
+	size_t offset = 0;
+
+	for (unsigned group = 0; group < 6; group++) {
+		size_t n = 0;
+
+		if (group > 0 && (offset >= word.length || word.text[offset++] != ':'))
+			return false;
+		while (offset < word.length && n < 2 && strchr(hex_digits, word.text[offset])) {
+			offset++;
+			n++;
+		}
+		if (n == 0)
+			return false;
+	}
+	return offset == word.length;
+}
+
+/* Without a dotted part, so that no two scanners differ about where it ends. */
+static bool is_ipv6(struct word word)
+{
+	char text[INET6_ADDRSTRLEN];
+	struct in6_addr address;
+
+	if (word.length >= sizeof(text) || memchr(word.text, '.', word.length))
+		return false;
+	memcpy(text, word.text, word.length);
+	text[word.length] = '\0';
+	return inet_pton(AF_INET6, text, &address) == 1;
+}
+
+static bool is_slice(struct word word)
+{
+	const char *colon = memchr(word.text, ':', word.length);
+	size_t before = (size_t)(colon - word.text);
+
+	return is_decimal(word.text, before) && is_decimal(colon + 1, word.length - before - 1);
+}
+
+static bool is_admitted(struct word word, struct word previous)
+{
+	if (memchr(word.text, ':', word.length))
+		return is_slice(word) || is_mac(word) || is_ipv6(word);
+	if (is_keyword(word) || is_dotted_number(word))
+		return true;
+	return word_is(previous, "portrange") && is_number_range(word);
+}
+
+static int refuse_word(struct word word, struct lw_error *ret_error)
+{
+	return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+			 "capture filter: '%.*s': names are not looked up; allowed are keywords of "
+			 "pcap-filter(7), numbers and addresses",
+			 (int)MIN(word.length, (size_t)64), word.text);
+}
+
+int filter_check(const char *text, struct lw_error *ret_error)
+{
+	struct word previous = { "", 0 };
+
+	if (strlen(text) > LW_CAPTURE_FILTER_MAX)
+		return error_set(ret_error, -E2BIG, LW_DOMAIN_CONFIGURATION, E2BIG,
+				 "capture filter: longer than %d bytes", LW_CAPTURE_FILTER_MAX);
+	while (*text) {
+		struct word word = { text, strspn(text, word_characters) };
+
+		/* A dash at the beginning of a word is the operator. */
+		if (word.length == 0 || *text == '-') {
+			if (!strchr(operators, *text))
+				return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION,
+						 EINVAL,
+						 "capture filter: character 0x%02x is not allowed",
+						 (unsigned char)*text);
+			text++;
+			continue;
+		}
+		if (!is_admitted(word, previous))
+			return refuse_word(word, ret_error);
+		previous = word;
+		text += word.length;
+	}
+	return 0;
+}
+
+static uint64_t thread_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+static int compile(pcap_t *pcap, const char *text, bool optimise, struct bpf_program *ret_program,
+		   struct lw_error *ret_error)
+{
+	if (pcap_compile(pcap, ret_program, text, optimise, PCAP_NETMASK_UNKNOWN) < 0)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "capture filter: %s", pcap_geterr(pcap));
+	return 0;
+}
+
+static int compile_within_limits(pcap_t *pcap, const char *text, struct bpf_program *ret_program,
+				 struct lw_error *ret_error)
+{
+	uint64_t start_ns = thread_ns();
+	struct bpf_program program;
+	int r;
+
+	r = compile(pcap, text, false, &program, ret_error);
+	if (r < 0)
+		return r;
+	if (program.bf_len <= FILTER_OPTIMISED_INSTRUCTIONS) {
+		pcap_freecode(&program);
+		r = compile(pcap, text, true, &program, ret_error);
+		if (r < 0)
+			return r;
+	}
+	if (program.bf_len > FILTER_INSTRUCTIONS_MAX ||
+	    thread_ns() - start_ns > FILTER_COMPILE_MS_MAX * UINT64_C(1000000)) {
+		pcap_freecode(&program);
+		return error_set(ret_error, -E2BIG, LW_DOMAIN_CONFIGURATION, E2BIG,
+				 "capture filter: too complex; allowed are %d instructions and %d "
+				 "ms to compile",
+				 FILTER_INSTRUCTIONS_MAX, FILTER_COMPILE_MS_MAX);
+	}
+	*ret_program = program;
+	return 0;
+}
+
+int filter_new(enum lw_layer layer, const char *text, struct filter **ret_filter,
+	       struct lw_error *ret_error)
+{
+	struct filter *filter;
+	pcap_t *pcap;
+	int r;
+
+	r = filter_check(text, ret_error);
+	if (r < 0)
+		return r;
+	filter = calloc(1, sizeof(*filter));
+	pcap = pcap_open_dead(layer == LW_LAYER_IP ? DLT_RAW : DLT_EN10MB, 262144);
+	r = filter && pcap ? 0 : error_errno(ret_error, ENOMEM, "capture filter");
+	if (r == 0)
+		r = compile_within_limits(pcap, text, &filter->program, ret_error);
+	if (pcap)
+		pcap_close(pcap);
+	if (r < 0) {
+		free(filter);
+		return r;
+	}
+	*ret_filter = filter;
+	return 0;
+}
+
+void filter_free(struct filter *filter)
+{
+	if (!filter)
+		return;
+	pcap_freecode(&filter->program);
+	free(filter);
+}
+
+bool filter_matches(const struct filter *filter, const uint8_t *data, size_t length)
+{
+	return bpf_filter(filter->program.bf_insns, data, (u_int)length, (u_int)length) != 0;
+}
