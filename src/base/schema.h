@@ -21,6 +21,7 @@ struct tree;
 /* Collected errors: lines "file:line:column: path: what is wrong, what is allowed". */
 struct schema_errors {
 	const char *file; /* names the document in every line */
+	const char *within; /* path of the item that is being read, put before every path; NULL: none */
 	char *text;	  /* lines joined by '\n', each terminated by it; NULL while none */
 	size_t n;	  /* lines; at most SCHEMA_ERRORS_MAX are kept, the rest only counted */
 	bool no_memory;
@@ -42,6 +43,7 @@ enum schema_kind {
 	SCHEMA_MAP,	 /* section: only prefixes of other rows' paths; help for the reference */
 	SCHEMA_MAP_OF,	 /* struct item_list: a map of free names to sub-structs read by item */
 	SCHEMA_LIST_OF,	 /* struct item_list: a list of sub-structs read by item */
+	SCHEMA_REFUSED,	 /* a key that people may expect and that is an error: help says why */
 };
 
 struct schema_word {
@@ -68,7 +70,10 @@ struct schema_row {
 	uint64_t min, max;		  /* UINT; bytes for TEXT (max 0: 1024); items for lists (max 0: 64) */
 	const char *standard;		  /* default as text; NULL: none (zero) */
 	const struct schema_word *words;  /* ended by {NULL, 0} */
-	/* Further check of each scalar; NULL: none. Return NULL if allowed, else what is allowed ("an address: host:port"). */
+	/*
+	 * Further check of each scalar, or of each name of a MAP_OF; NULL: none. Return NULL if allowed, else what is
+	 * allowed ("host:port or [IPv6]:port"). For "" it says what is allowed in general; the reference prints that.
+	 */
 	const char *(*check)(const char *text);
 	const struct schema *item; /* MAP_OF, LIST_OF */
 	const char *help;	   /* one line, for the reference */
