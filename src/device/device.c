@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* Devices: the front that chooses a kind. */
+#include "device/device.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <longwire/error.h>
+#include <longwire/flow.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "base/parse.h"
+#include "device/kernel.h"
+
+static int check_options(const struct lw_device_options *options, struct lw_error *ret_error)
+{
+	if (options->layer != LW_LAYER_ETHERNET && options->layer != LW_LAYER_IP)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "a device carries Ethernet or IP");
+	if (options->queues > DEVICE_QUEUES_MAX)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "%u queues: a device has 1 to %d", options->queues,
+				 DEVICE_QUEUES_MAX);
+	if (options->name && !parse_is_interface_name(options->name))
+		return error_set(
+			ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+			"%s: an interface name is 1 to 15 letters, digits, '.', '_' or '-'",
+			options->name);
+	return 0;
+}
+
+int device_open(const struct lw_device_options *options, struct device **ret_device,
+		struct lw_error *ret_error)
+{
+	struct lw_device_options whole = { 0 };
+	int r;
+
+	/* A caller built against an older header knows fewer members: the rest is zero. */
+	memcpy(&whole, options, MIN(options->size, sizeof(whole)));
+	r = check_options(&whole, ret_error);
+	if (r < 0)
+		return r;
+	if (!whole.queues)
+		whole.queues = 1;
+	switch (whole.kind) {
+	case LW_DEVICE_KERNEL:
+		return kernel_open(&whole, ret_device, ret_error);
+	case LW_DEVICE_ADOPTED:
+		return kernel_adopt(&whole, ret_device, ret_error);
+	}
+	return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+			 "a device is opened from the kernel or adopted");
+}
+
+void device_free(struct device *device)
+{
+	if (device)
+		device->ops->free(device);
+}
+
+int device_set_carrier(struct device *device, bool on)
+{
+	return device->name[0] ? kernel_set_carrier(device, on) : -ENOTSUP;
+}
+
+int device_refresh_name(struct device *device)
+{
+	return device->name[0] ? kernel_refresh_name(device) : 0;
+}
