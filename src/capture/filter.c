@@ -20,105 +20,18 @@
  * Words that libpcap 1.10 and later know and never look up. Left out on purpose: gateway and the names of WLAN, pf and ATM, which
  * take names; inbound, outbound and ifindex, which a packet in memory does not have; protochain, which loops.
  */
-static const char *const keywords[] = { "aarp",
-					"ah",
-					"and",
-					"arp",
-					"atalk",
-					"broadcast",
-					"carp",
-					"clnp",
-					"csnp",
-					"decnet",
-					"dst",
-					"es-is",
-					"esis",
-					"esp",
-					"ether",
-					"geneve",
-					"greater",
-					"host",
-					"icmp",
-					"icmp-echo",
-					"icmp-echoreply",
-					"icmp-ireq",
-					"icmp-ireqreply",
-					"icmp-maskreply",
-					"icmp-maskreq",
-					"icmp-paramprob",
-					"icmp-redirect",
-					"icmp-routeradvert",
-					"icmp-routersolicit",
-					"icmp-sourcequench",
-					"icmp-timxceed",
-					"icmp-tstamp",
-					"icmp-tstampreply",
-					"icmp-unreach",
-					"icmp6",
-					"icmp6-echo",
-					"icmp6-echoreply",
-					"icmp6-neighboradvert",
-					"icmp6-neighborsolicit",
-					"icmp6-redirect",
-					"icmp6-routeradvert",
-					"icmp6-routersolicit",
-					"icmp6code",
-					"icmp6type",
-					"icmpcode",
-					"icmptype",
-					"igmp",
-					"igrp",
-					"iih",
-					"ip",
-					"ip6",
-					"ipx",
-					"is-is",
-					"isis",
-					"iso",
-					"l1",
-					"l2",
-					"lat",
-					"len",
-					"length",
-					"less",
-					"link",
-					"llc",
-					"lsp",
-					"mask",
-					"mopdl",
-					"moprc",
-					"mpls",
-					"multicast",
-					"net",
-					"netbeui",
-					"not",
-					"or",
-					"pim",
-					"port",
-					"portrange",
-					"pppoed",
-					"pppoes",
-					"proto",
-					"psnp",
-					"rarp",
-					"sca",
-					"sctp",
-					"snp",
-					"src",
-					"stp",
-					"tcp",
-					"tcp-ack",
-					"tcp-cwr",
-					"tcp-ece",
-					"tcp-fin",
-					"tcp-push",
-					"tcp-rst",
-					"tcp-syn",
-					"tcp-urg",
-					"tcpflags",
-					"udp",
-					"vlan",
-					"vrrp" };
+static const char keywords[] =
+	"aarp ah and arp atalk broadcast carp clnp csnp decnet dst es-is esis esp "
+	"ether geneve greater host icmp icmp-echo icmp-echoreply icmp-ireq "
+	"icmp-ireqreply icmp-maskreply icmp-maskreq icmp-paramprob icmp-redirect "
+	"icmp-routeradvert icmp-routersolicit icmp-sourcequench icmp-timxceed "
+	"icmp-tstamp icmp-tstampreply icmp-unreach icmp6 icmp6-echo icmp6-echoreply "
+	"icmp6-neighboradvert icmp6-neighborsolicit icmp6-redirect icmp6-routeradvert "
+	"icmp6-routersolicit icmp6code icmp6type icmpcode icmptype igmp igrp iih ip "
+	"ip6 ipx is-is isis iso l1 l2 lat len length less link llc lsp mask mopdl "
+	"moprc mpls multicast net netbeui not or pim port portrange pppoed pppoes "
+	"proto psnp rarp sca sctp snp src stp tcp tcp-ack tcp-cwr tcp-ece tcp-fin "
+	"tcp-push tcp-rst tcp-syn tcp-urg tcpflags udp vlan vrrp ";
 
 struct filter {
 	struct bpf_program program;
@@ -143,9 +56,14 @@ static bool word_is(struct word word, const char *text)
 
 static bool is_keyword(struct word word)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(keywords); i++) {
-		if (word_is(word, keywords[i]))
+	const char *keyword = keywords;
+
+	while (*keyword) {
+		size_t length = strcspn(keyword, " ");
+
+		if (length == word.length && memcmp(keyword, word.text, length) == 0)
 			return true;
+		keyword += length + 1;
 	}
 	return false;
 }
