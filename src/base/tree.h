@@ -29,7 +29,7 @@ struct tree {
 	size_t n; /* children */
 };
 
-enum { TREE_DEPTH_MAX = 16, TREE_JSON_DEPTH_MAX = 8, TREE_NODES_MAX = 200000 };
+enum { TREE_DEPTH_MAX = 16, TREE_JSON_DEPTH_MAX = 8, TREE_NODES_MAX = 100000 };
 
 struct tree *tree_new(enum tree_kind kind); /* NULL: no memory */
 void tree_free(struct tree *tree);

@@ -73,7 +73,7 @@ struct tunnel_config {
 	char *identity;
 	uint32_t mtu;
 	struct interface_config interface; /* addresses and so on become settings */
-	unsigned accept; /* enum lw_accept; 0: not said */
+	unsigned accept;                   /* enum lw_accept; 0: not said */
 	struct settings_config settings;
 	struct item_list captures;
 };

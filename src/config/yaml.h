@@ -15,6 +15,7 @@ struct schema_errors;
 struct tree;
 
 /* 0, -EINVAL with errors appended, -ENOMEM. */
-int yaml_parse(const char *data, size_t length, struct tree **ret_tree, struct schema_errors *errors);
+int yaml_parse(const char *data, size_t length, struct tree **ret_tree,
+	       struct schema_errors *errors);
 
 #endif

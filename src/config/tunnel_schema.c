@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* The schema of a client's file. */
+#include <string.h>
+
+#include <longwire/tunnel.h>
+
+#include "base/tree.h"
+#include "config/config.h"
+#include "config/schemas.h"
+
+#define OFFSET(member) offsetof(struct tunnel_config, member)
+#define HUB_ONLY       "belongs into a hub's file; this one is a client's, because it has hub"
+
+static const struct schema_word accept_words[] = {
+	{ "addresses", LW_ACCEPT_ADDRESSES },
+	{ "mtu", LW_ACCEPT_MTU },
+	{ "included-routes", LW_ACCEPT_INCLUDED_ROUTES },
+	{ NULL, 0 },
+};
+
+static const char *check_accept(const char *text)
+{
+	if (strcmp(text, "dns") == 0)
+		return "addresses, mtu or included-routes; dns " LATER;
+	return NULL;
+}
+
+static const struct schema_row rows[] = {
+	LAYER_ROW(struct tunnel_config),
+	{ .path = "hub", .kind = SCHEMA_MAP, .required = true, .help = "the hub to connect to" },
+	{ .path = "hub.address",
+	  .kind = SCHEMA_STRINGS,
+	  .offset = OFFSET(hub_address),
+	  .required = true,
+	  .min = 1,
+	  .max = CONFIG_HUBS_MAX,
+	  .check = rules_hub_address,
+	  .help = "where it listens; a list is tried in turn" },
+	{ .path = "hub.pin",
+	  .kind = SCHEMA_STRINGS,
+	  .offset = OFFSET(hub_pin),
+	  .required = true,
+	  .min = 1,
+	  .max = LW_PORT_PINS_MAX,
+	  .check = rules_pin,
+	  .help = "of the hub's public key; a list while a key is being replaced" },
+	IDENTITY_ROW(struct tunnel_config),
+	{ .path = "mtu",
+	  .kind = SCHEMA_UINT,
+	  .offset = OFFSET(mtu),
+	  .min = CONFIG_MTU_MIN,
+	  .max = CONFIG_MTU_MAX,
+	  .help = "largest IP packet in the tunnel; default: what the hub says" },
+	{ .path = "interface",
+	  .kind = SCHEMA_MAP,
+	  .required = true,
+	  .help = "the tunnel's interface on this machine" },
+	INTERFACE_ROWS(struct tunnel_config),
+	{ .path = "accept",
+	  .kind = SCHEMA_WORDS,
+	  .offset = OFFSET(accept),
+	  .words = accept_words,
+	  .check = check_accept,
+	  .help = "what the hub may set on this machine; default: addresses and mtu in IP, nothing "
+		  "in Ethernet; [] is nothing" },
+	{ .path = "settings",
+	  .kind = SCHEMA_MAP,
+	  .help = "what is set here wins over what the hub offers" },
+	{ .path = "settings.ethernet-address",
+	  .kind = SCHEMA_TEXT,
+	  .offset = OFFSET(settings.ethernet_address),
+	  .check = rules_ethernet_address,
+	  .help = "Ethernet: the interface's MAC address; default: derived from the identity" },
+	{ .path = "settings.mtu",
+	  .kind = SCHEMA_UINT,
+	  .offset = OFFSET(settings.mtu),
+	  .min = CONFIG_MTU_MIN,
+	  .max = CONFIG_MTU_MAX,
+	  .help = "the same as mtu" },
+	{ .path = "settings.addresses",
+	  .kind = SCHEMA_STRINGS,
+	  .offset = OFFSET(settings.addresses),
+	  .max = LW_SETTINGS_ADDRESSES_MAX,
+	  .check = rules_own_address,
+	  .help = "the same as interface.addresses" },
+	{ .path = "settings.included-routes",
+	  .kind = SCHEMA_STRINGS,
+	  .offset = OFFSET(settings.included_routes),
+	  .max = LW_SETTINGS_ROUTES_MAX,
+	  .check = rules_network,
+	  .help = "networks that are reached through the tunnel" },
+	{ .path = "settings.excluded-routes",
+	  .kind = SCHEMA_STRINGS,
+	  .offset = OFFSET(settings.excluded_routes),
+	  .max = LW_SETTINGS_ROUTES_MAX,
+	  .check = rules_network,
+	  .help = "networks within those that are not" },
+	CAPTURE_ROW(struct tunnel_config),
+	{ .path = "settings.dns", .kind = SCHEMA_REFUSED, .help = LATER },
+	{ .path = "settings.ipv4", .kind = SCHEMA_REFUSED, .help = LATER },
+	{ .path = "settings.ipv6", .kind = SCHEMA_REFUSED, .help = LATER },
+	{ .path = "hub.ca", .kind = SCHEMA_REFUSED, .help = LATER },
+	{ .path = "hub.crl", .kind = SCHEMA_REFUSED, .help = LATER },
+	{ .path = "hub.name", .kind = SCHEMA_REFUSED, .help = LATER },
+	{ .path = "enforce-routes", .kind = SCHEMA_REFUSED, .help = LATER },
+	{ .path = "include-all-networks", .kind = SCHEMA_REFUSED, .help = LATER },
+	{ .path = "exclude-local-networks", .kind = SCHEMA_REFUSED, .help = LATER },
+	{ .path = "on-demand", .kind = SCHEMA_REFUSED, .help = LATER },
+	{ .path = "vlans", .kind = SCHEMA_REFUSED, .help = LATER },
+	{ .path = "ca", .kind = SCHEMA_REFUSED, .help = LATER },
+	{ .path = "crl", .kind = SCHEMA_REFUSED, .help = LATER },
+	{ .path = "name", .kind = SCHEMA_REFUSED, .help = LATER },
+	{ .path = "listen", .kind = SCHEMA_REFUSED, .help = HUB_ONLY },
+	{ .path = "clients", .kind = SCHEMA_REFUSED, .help = HUB_ONLY },
+	{ .path = "gateway", .kind = SCHEMA_REFUSED, .help = HUB_ONLY },
+	{ .path = "between-clients", .kind = SCHEMA_REFUSED, .help = HUB_ONLY },
+	{ .path = NULL },
+};
+
+static const struct layer_rule layer_rules[] = {
+	{ LW_LAYER_IP, "interface", "bridge",
+	  "is a key of layer: ethernet; IP packets cannot be bridged" },
+	{ LW_LAYER_IP, "settings", "ethernet-address",
+	  "is a key of layer: ethernet; an IP tunnel has none" },
+	{ 0, NULL, NULL, NULL },
+};
+
+static void check_bridge(const struct tree *tree, struct schema_errors *errors)
+{
+	static const char reason[] = "a bridge's port has no addresses and routes of its own: give "
+				     "them to the bridge";
+
+	if (!rules_find(tree, "interface", "bridge"))
+		return;
+	rules_refuse(errors, rules_find(tree, "interface", "addresses"), "interface.addresses",
+		     reason);
+	rules_refuse(errors, rules_find(tree, "settings", "addresses"), "settings.addresses",
+		     reason);
+	rules_refuse(errors, rules_find(tree, "settings", "included-routes"),
+		     "settings.included-routes", reason);
+	rules_refuse(errors, rules_find(tree, "settings", "excluded-routes"),
+		     "settings.excluded-routes", reason);
+}
+
+static void validate(void *output, const struct tree *tree, struct schema_errors *errors)
+{
+	struct tunnel_config *tunnel = output;
+
+	rules_check_layer(layer_rules, tunnel->layer, tree, errors);
+	check_bridge(tree, errors);
+	if (tree_get(tree, "mtu"))
+		rules_refuse(errors, rules_find(tree, "settings", "mtu"), "settings.mtu",
+			     "is the same as mtu, only one of them is allowed");
+	if (rules_find(tree, "interface", "addresses"))
+		rules_refuse(errors, rules_find(tree, "settings", "addresses"),
+			     "settings.addresses",
+			     "is the same as interface.addresses, only one of them is allowed");
+	if (tunnel->mtu == 0)
+		tunnel->mtu = tunnel->settings.mtu;
+	if (tree_get(tree, "accept") && tunnel->accept == 0)
+		tunnel->accept = (unsigned)LW_ACCEPT_NOTHING;
+}
+
+const struct schema tunnel_schema = {
+	.rows = rows,
+	.size = sizeof(struct tunnel_config),
+	.validate = validate,
+};
