@@ -64,8 +64,8 @@ typedef void lw_packets_fn(struct lw_packet_flow *flow, uint16_t queue,
 			   const struct lw_packet *packets, size_t n, int error, void *user);
 
 /*
- * Arm one read: one call, one callback. byte_budget bounds the batch (0: 256 KiB); at least one packet
- * is delivered whatever its size. Read again, in the callback if you like, for more.
+ * Arm one read: one call, one callback. The batch ends when it has reached byte_budget (0, and at most:
+ * 256 KiB), so that only its last packet can go beyond. Read again, in the callback if you like, for more.
  * Return: 0; -EBUSY while a read is pending on that queue; -EINVAL for a queue that is not there;
  * -ENODEV after the descriptor was taken.
  */
@@ -76,9 +76,10 @@ LW_API LW_MUST_CHECK int lw_packet_flow_read(struct lw_packet_flow *flow, uint16
 LW_API void lw_packet_flow_cancel_read(struct lw_packet_flow *flow, uint16_t queue);
 
 /*
- * Write a batch. Return: how many were accepted, from the first on; every other was dropped and counted
- * by reason (see lw_packet_flow_counters). -EINVAL for a packet of another layer or too long;
- * -ENODEV after the descriptor was taken.
+ * Write a batch. Return: how many were accepted; every other was dropped and counted by reason (see
+ * lw_packet_flow_counters): singly what was refused, the whole rest once the device is busy or down.
+ * -EINVAL, and nothing written, for a packet of another layer or too long; -ENODEV after the
+ * descriptor was taken.
  */
 LW_API ssize_t lw_packet_flow_write(struct lw_packet_flow *flow, uint16_t queue,
 				    const struct lw_packet *packets, size_t n);

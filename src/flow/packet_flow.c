@@ -1,0 +1,492 @@
+/* SPDX-License-Identifier: MIT */
+/* The packet flow: armed reads, batches, counters, captures over a device. */
+#include "flow/flow.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#include <longwire/error.h>
+#include <longwire/loop.h>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/memory.h"
+#include "capture/point.h"
+#include "device/device.h"
+#include "loop/loop.h"
+
+enum { DOWN_POLL_MS = 250, BUFFER_SIZE = FLOW_BUDGET_DEFAULT + LW_PACKET_MAX };
+
+struct flow_queue {
+	struct lw_packet_flow *flow;
+	struct loop_source source; /* added while a read is armed and the device is up */
+	struct loop_timer timer;   /* set while a read is armed and the device is down */
+	uint16_t index;
+	bool is_armed, is_taken;
+	size_t budget;
+	lw_packets_fn *callback;
+	void *user;
+	uint8_t *buffer; /* BUFFER_SIZE, mapped at the first read */
+	struct lw_packet packets[FLOW_BATCH_MAX];
+	struct lw_offload offloads[FLOW_BATCH_MAX];
+};
+
+struct lw_packet_flow {
+	struct lw_loop *loop;
+	struct device *device;
+	struct capture_set *captures;
+	struct lw_flow_counters counters;
+	struct loop_deferred freeing;
+	unsigned callbacks; /* on the stack */
+	bool is_freed;      /* in a callback: the rest follows when it has returned */
+	bool is_gone;
+	uint16_t n_queues;
+	struct flow_queue queues[];
+};
+
+/* What one reading of the device came to. */
+struct batch {
+	size_t n;
+	int error; /* 0 (as much as allowed was read), -EAGAIN, -EIO, -ENODEV */
+};
+
+/* ---- Reading */
+
+static enum lw_drop check(enum lw_layer layer, const uint8_t *data, size_t length)
+{
+	if (length < (layer == LW_LAYER_IP ? 20 : 14))
+		return LW_DROP_SHORT;
+	if (layer == LW_LAYER_IP && data[0] >> 4 != 4 && data[0] >> 4 != 6)
+		return LW_DROP_MALFORMED;
+	return LW_DROP_NONE;
+}
+
+static uint16_t find_ether_type(enum lw_layer layer, const uint8_t *data)
+{
+	if (layer == LW_LAYER_ETHERNET)
+		return load_be16(data + 12);
+	return data[0] >> 4 == 6 ? 0x86dd : 0x0800;
+}
+
+static void take_packet(struct flow_queue *queue, struct batch *batch, const uint8_t *data,
+			size_t length)
+{
+	struct lw_packet_flow *flow = queue->flow;
+	struct lw_offload *offload = &queue->offloads[batch->n];
+	struct lw_packet *packet = &queue->packets[batch->n];
+	enum lw_layer layer = flow->device->layer;
+	bool has_offload = offload->needs_checksum || offload->gso != LW_GSO_NONE;
+	struct capture_context context = { .port = flow->device->name };
+
+	*packet = (struct lw_packet){
+		.data = data,
+		.length = length,
+		.layer = layer,
+		.ether_type = find_ether_type(layer, data),
+		.direction = LW_DIRECTION_OUTBOUND,
+		.offload = has_offload ? offload : NULL,
+	};
+	flow->counters.read_packets++;
+	flow->counters.read_bytes += length;
+	capture_see(flow->captures, LW_CAPTURE_DEVICE_IN, packet, &context);
+	batch->n++;
+}
+
+/* Reads are counted whether they bring a packet or not: a device full of nonsense cannot keep the loop. */
+static struct batch read_batch(struct flow_queue *queue)
+{
+	struct lw_packet_flow *flow = queue->flow;
+	struct device *device = flow->device;
+	struct batch batch = { 0, 0 };
+	size_t used = 0;
+
+	for (unsigned reads = 0; reads < FLOW_BATCH_MAX && used < queue->budget; reads++) {
+		uint8_t *data = queue->buffer + used;
+		ssize_t length = device->ops->read(device, queue->index, data, BUFFER_SIZE - used,
+						   &queue->offloads[batch.n]);
+		enum lw_drop drop;
+
+		if (length == -EMSGSIZE) {
+			flow->counters.drops[LW_DROP_TOO_BIG]++;
+			continue;
+		}
+		if (length < 0) {
+			batch.error = (int)length;
+			break;
+		}
+		drop = check(device->layer, data, (size_t)length);
+		if (drop != LW_DROP_NONE) {
+			flow->counters.drops[drop]++;
+			continue;
+		}
+		take_packet(queue, &batch, data, (size_t)length);
+		used += (size_t)length;
+	}
+	return batch;
+}
+
+static void finish_free(struct loop_deferred *deferred);
+
+/* The read is over before its callback runs, so that the callback can arm the next. */
+static void deliver(struct flow_queue *queue, size_t n, int error)
+{
+	struct lw_packet_flow *flow = queue->flow;
+
+	queue->is_armed = false;
+	flow->callbacks++;
+	queue->callback(flow, queue->index, n ? queue->packets : NULL, n, error, queue->user);
+	flow->callbacks--;
+	if (flow->is_freed) {
+		if (flow->callbacks == 0)
+			loop_defer(flow->loop, &flow->freeing);
+		return;
+	}
+	/* A source that nobody reads is taken out: epoll would go on to tell of errors. */
+	if (!queue->is_armed)
+		loop_remove(&queue->source);
+}
+
+static void wait_while_down(struct flow_queue *queue)
+{
+	loop_remove(&queue->source);
+	loop_timer_set_in_ms(queue->flow->loop, &queue->timer, DOWN_POLL_MS);
+}
+
+static void on_ready(struct flow_queue *queue, uint32_t events)
+{
+	struct batch batch = read_batch(queue);
+
+	if (batch.n > 0) {
+		deliver(queue, batch.n, 0);
+		return;
+	}
+	switch (batch.error) {
+	case 0:
+		break;
+	case -EAGAIN:
+	case -EINTR:
+		/* An error that reading does not clear would be reported for ever. */
+		if (events & (EPOLLERR | EPOLLHUP))
+			wait_while_down(queue);
+		break;
+	case -EIO:
+		wait_while_down(queue);
+		break;
+	default:
+		queue->flow->is_gone = true;
+		loop_remove(&queue->source);
+		deliver(queue, 0, -ENODEV);
+		break;
+	}
+}
+
+static void on_source(struct loop_source *source, uint32_t events)
+{
+	struct flow_queue *queue = container_of(source, struct flow_queue, source);
+
+	if (queue->is_armed)
+		on_ready(queue, events);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+	struct flow_queue *queue = container_of(timer, struct flow_queue, timer);
+
+	if (!queue->is_armed)
+		return;
+	if (loop_add(queue->flow->loop, &queue->source, EPOLLIN) < 0)
+		loop_timer_set_in_ms(queue->flow->loop, &queue->timer, DOWN_POLL_MS);
+	else
+		on_ready(queue, 0);
+}
+
+int lw_packet_flow_read(struct lw_packet_flow *flow, uint16_t index, size_t byte_budget,
+			lw_packets_fn *callback, void *user)
+{
+	struct flow_queue *queue;
+	int r;
+
+	if (index >= flow->n_queues || !callback)
+		return -EINVAL;
+	queue = &flow->queues[index];
+	if (queue->is_taken || flow->is_gone || flow->is_freed)
+		return -ENODEV;
+	if (queue->is_armed)
+		return -EBUSY;
+	if (!queue->buffer)
+		queue->buffer = memory_map(BUFFER_SIZE);
+	if (!queue->buffer)
+		return -ENOMEM;
+	if (!queue->source.loop) {
+		r = loop_add(flow->loop, &queue->source, EPOLLIN);
+		if (r < 0)
+			return r;
+	}
+	queue->budget = byte_budget ? MIN(byte_budget, (size_t)FLOW_BUDGET_DEFAULT)
+				    : (size_t)FLOW_BUDGET_DEFAULT;
+	queue->callback = callback;
+	queue->user = user;
+	queue->is_armed = true;
+	return 0;
+}
+
+static void disarm(struct flow_queue *queue)
+{
+	queue->is_armed = false;
+	loop_remove(&queue->source);
+	loop_timer_cancel(&queue->timer);
+}
+
+void lw_packet_flow_cancel_read(struct lw_packet_flow *flow, uint16_t index)
+{
+	if (index < flow->n_queues)
+		disarm(&flow->queues[index]);
+}
+
+/* ---- Writing */
+
+static enum lw_drop drop_of_error(int error)
+{
+	switch (error) {
+	case -EAGAIN:
+	case -ENOBUFS:
+	case -ENOMEM:
+		return LW_DROP_DEVICE_BUSY;
+	case -EIO:
+	case -ENODEV:
+		return LW_DROP_DEVICE_DOWN;
+	default:
+		return LW_DROP_DEVICE_REFUSED;
+	}
+}
+
+static enum lw_drop write_packet(struct lw_packet_flow *flow, uint16_t index,
+				 const struct lw_packet *packet)
+{
+	struct capture_context context = { .port = flow->device->name };
+	enum lw_drop drop = check(packet->layer, packet->data, packet->length);
+	int r;
+
+	if (drop != LW_DROP_NONE)
+		return drop;
+	r = flow->device->ops->write(flow->device, index, packet);
+	if (r < 0)
+		return drop_of_error(r);
+	flow->counters.written_packets++;
+	flow->counters.written_bytes += packet->length;
+	capture_see(flow->captures, LW_CAPTURE_DEVICE_OUT, packet, &context);
+	return LW_DROP_NONE;
+}
+
+ssize_t lw_packet_flow_write(struct lw_packet_flow *flow, uint16_t index,
+			     const struct lw_packet *packets, size_t n)
+{
+	ssize_t accepted = 0;
+
+	if (index >= flow->n_queues)
+		return -EINVAL;
+	if (flow->queues[index].is_taken)
+		return -ENODEV;
+	for (size_t i = 0; i < n; i++) {
+		if (packets[i].layer != flow->device->layer || packets[i].length > LW_PACKET_MAX)
+			return -EINVAL;
+	}
+	for (size_t i = 0; i < n; i++) {
+		enum lw_drop drop = write_packet(flow, index, &packets[i]);
+
+		if (drop == LW_DROP_NONE) {
+			accepted++;
+		} else if (drop == LW_DROP_DEVICE_BUSY || drop == LW_DROP_DEVICE_DOWN) {
+			/* What comes later must not overtake, and would fare no better. */
+			flow->counters.drops[drop] += n - i;
+			break;
+		} else {
+			flow->counters.drops[drop]++;
+		}
+	}
+	return accepted;
+}
+
+/* ---- Making and ending */
+
+static int init_queue(struct lw_packet_flow *flow, uint16_t index)
+{
+	struct flow_queue *queue = &flow->queues[index];
+
+	queue->flow = flow;
+	queue->index = index;
+	queue->source.fd = flow->device->descriptors[index];
+	queue->source.function = on_source;
+	return loop_timer_init(flow->loop, &queue->timer, on_timer);
+}
+
+int packet_flow_new(struct lw_loop *loop, struct device *device, struct lw_packet_flow **ret_flow)
+{
+	struct lw_packet_flow *flow;
+	int r = 0;
+
+	flow = calloc(1, sizeof(*flow) + device->queues * sizeof(flow->queues[0]));
+	if (!flow)
+		return -ENOMEM;
+	flow->loop = loop;
+	flow->device = device;
+	flow->freeing.function = finish_free;
+	while (r == 0 && flow->n_queues < device->queues) {
+		r = init_queue(flow, flow->n_queues);
+		if (r == 0)
+			flow->n_queues++;
+	}
+	if (r < 0) {
+		flow->device = NULL;
+		lw_packet_flow_free(flow);
+		return r;
+	}
+	*ret_flow = flow;
+	return 0;
+}
+
+int lw_packet_flow_open(struct lw_loop *loop, const struct lw_device_options *options,
+			struct lw_packet_flow **ret_flow, struct lw_error *ret_error)
+{
+	struct device *device;
+	int r;
+
+	r = device_open(options, &device, ret_error);
+	if (r < 0)
+		return r;
+	r = packet_flow_new(loop, device, ret_flow);
+	if (r < 0) {
+		/* An adopted descriptor is still the caller's. */
+		if (options->kind == LW_DEVICE_ADOPTED)
+			device->descriptors[0] = -1;
+		device_free(device);
+		return error_errno(ret_error, -r, "packet flow");
+	}
+	return 0;
+}
+
+int lw_packet_flow_pair(struct lw_loop *loop, enum lw_layer layer, uint32_t depth,
+			struct lw_packet_flow **ret_a, struct lw_packet_flow **ret_b)
+{
+	struct device *device_a, *device_b;
+	struct lw_packet_flow *a, *b;
+	int r;
+
+	r = device_memory_pair(layer, depth, &device_a, &device_b);
+	if (r < 0)
+		return r;
+	r = packet_flow_new(loop, device_a, &a);
+	if (r < 0) {
+		device_free(device_a);
+		device_free(device_b);
+		return r;
+	}
+	r = packet_flow_new(loop, device_b, &b);
+	if (r < 0) {
+		lw_packet_flow_free(a);
+		device_free(device_b);
+		return r;
+	}
+	*ret_a = a;
+	*ret_b = b;
+	return 0;
+}
+
+static void finish_free(struct loop_deferred *deferred)
+{
+	struct lw_packet_flow *flow = container_of(deferred, struct lw_packet_flow, freeing);
+
+	for (uint16_t i = 0; i < flow->n_queues; i++) {
+		loop_timer_done(flow->loop, &flow->queues[i].timer);
+		memory_unmap(flow->queues[i].buffer, BUFFER_SIZE);
+	}
+	device_free(flow->device);
+	free(flow);
+}
+
+void lw_packet_flow_free(struct lw_packet_flow *flow)
+{
+	if (!flow || flow->is_freed)
+		return;
+	for (uint16_t i = 0; i < flow->n_queues; i++)
+		disarm(&flow->queues[i]);
+	flow->is_freed = true;
+	if (flow->callbacks == 0)
+		finish_free(&flow->freeing);
+}
+
+/* ---- Properties */
+
+enum lw_layer lw_packet_flow_layer(const struct lw_packet_flow *flow)
+{
+	return flow->device->layer;
+}
+
+uint16_t lw_packet_flow_queues(const struct lw_packet_flow *flow)
+{
+	return flow->n_queues;
+}
+
+const char *lw_packet_flow_name(const struct lw_packet_flow *flow)
+{
+	if (flow->device->name[0])
+		(void)device_refresh_name(flow->device);
+	return flow->device->name;
+}
+
+int lw_packet_flow_take(struct lw_packet_flow *flow, uint16_t index,
+			struct lw_descriptor *ret_descriptor)
+{
+	const struct device *device = flow->device;
+	struct lw_descriptor descriptor = {
+		.size = ret_descriptor->size,
+		.layer = device->layer,
+		.header_length = device->header_length,
+	};
+
+	if (index >= flow->n_queues)
+		return -EINVAL;
+	if (flow->queues[index].is_taken || flow->is_gone)
+		return -ENODEV;
+	if (flow->queues[index].is_armed)
+		return -EBUSY;
+	if (!device->name[0])
+		return -ENOTSUP;
+	lw_packet_flow_name(flow);
+	descriptor.descriptor = device->descriptors[index];
+	memcpy(descriptor.name, device->name, sizeof(descriptor.name));
+	memcpy(ret_descriptor, &descriptor, MIN(descriptor.size, sizeof(descriptor)));
+	flow->queues[index].is_taken = true;
+	return 0;
+}
+
+void lw_packet_flow_counters(const struct lw_packet_flow *flow,
+			     struct lw_flow_counters *ret_counters)
+{
+	size_t size = ret_counters->size;
+
+	memcpy(ret_counters, &flow->counters, MIN(size, sizeof(flow->counters)));
+	ret_counters->size = size;
+}
+
+struct device *packet_flow_device(struct lw_packet_flow *flow)
+{
+	return flow->device;
+}
+
+void packet_flow_set_captures(struct lw_packet_flow *flow, struct capture_set *captures)
+{
+	flow->captures = captures;
+}
+
+struct capture_set *packet_flow_captures(struct lw_packet_flow *flow)
+{
+	return flow->captures;
+}
+
+struct lw_loop *packet_flow_loop(struct lw_packet_flow *flow)
+{
+	return flow->loop;
+}
