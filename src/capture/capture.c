@@ -47,7 +47,7 @@ static int complete(const struct lw_capture_options *given, struct lw_capture_op
 int lw_capture_open(const struct lw_capture_options *given, struct lw_capture **ret_capture,
 		    struct lw_error *ret_error)
 {
-	struct lw_capture_options options;
+	struct lw_capture_options options = { 0 };
 	struct lw_capture *capture;
 	int r;
 

@@ -260,9 +260,10 @@ int filter_new(enum lw_layer layer, const char *text, struct filter **ret_filter
 		return r;
 	filter = calloc(1, sizeof(*filter));
 	pcap = pcap_open_dead(layer == LW_LAYER_IP ? DLT_RAW : DLT_EN10MB, 262144);
-	r = filter && pcap ? 0 : error_errno(ret_error, ENOMEM, "capture filter");
-	if (r == 0)
+	if (filter && pcap)
 		r = compile_within_limits(pcap, text, &filter->program, ret_error);
+	else
+		r = error_errno(ret_error, ENOMEM, "capture filter");
 	if (pcap)
 		pcap_close(pcap);
 	if (r < 0) {

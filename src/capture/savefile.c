@@ -75,7 +75,7 @@ static int create_file(const char *path, FILE **ret_file, struct lw_error *ret_e
 static int begin(struct savefile *savefile, const char *path, enum lw_layer layer,
 		 struct lw_error *ret_error)
 {
-	FILE *file;
+	FILE *file = NULL;
 	int r;
 
 	savefile->pcap =
@@ -85,7 +85,7 @@ static int begin(struct savefile *savefile, const char *path, enum lw_layer laye
 	if (!savefile->pcap)
 		return error_errno(ret_error, ENOMEM, "capture: %s", path);
 	r = create_file(path, &file, ret_error);
-	if (r < 0)
+	if (!file)
 		return r;
 	setvbuf(file, savefile->buffer, _IOFBF, sizeof(savefile->buffer));
 	savefile->dumper = pcap_dump_fopen(savefile->pcap, file);
