@@ -11,12 +11,20 @@
  *
  * Flooding (Ethernet): broadcast, multicast and unknown unicast each have a token bucket at the ingress port. Known unicast is never
  * flooded, also when the table is full: a full table stops learning, and unknown destinations still flood within the limit.
- * A learned MAC moves to another port at once for behind: lan, after a hold time of 5 s without a frame from its owner for behind: host
- * (SOURCE_CONFLICT until then). Ageing: 300 s.
+ * A learned MAC moves to another port at once between ports of behind: lan (the device is one of them), but at most five times in
+ * ten seconds; where the old or the new port is behind: host, after a hold time of 5 s without a frame from its owner
+ * (SOURCE_CONFLICT until then). Ageing: 300 s. A frame with nobody to go to (a lone port floods) is a drop SAME_PORT.
+ * Ports of behind: host are guarded (switch/guard.h); the device never is.
  *
  * IP: the longest prefix decides; a packet from a peer whose source is not one of that port's prefixes is dropped; unmatched from a
  * client goes to the device port, from the device nowhere (NO_ROUTE, answered with ICMP unreachable), and never back to its ingress
- * (SAME_PORT). Too big: answered by ICMP fragmentation needed / ICMPv6 packet too big, at most 100 a second.
+ * (SAME_PORT). Too big: answered by ICMP fragmentation needed / ICMPv6 packet too big, at most 100 a second for each port (IPv4
+ * without DF too: nothing here fragments). A router of unicast only: multicast, broadcast, loopback and link-local destinations are
+ * dropped as NO_ROUTE, unanswered; such sources, from a peer, as SOURCE_ADDRESS.
+ *
+ * Pipe: what comes from one port leaves by the other (PORT_DOWN while there is none). No learning, no limits, no guards. In IP,
+ * prefixes of the device port say who this client is: as soon as one is known, a packet to anybody else (DESTINATION_ADDRESS) or
+ * from anybody else (SOURCE_ADDRESS) is dropped; while none is, nothing is.
  *
  * Pure: no descriptors, no clock but the now_ns that the caller gives.
  */
@@ -50,7 +58,7 @@ enum {
 struct vswitch_options {
 	enum lw_layer layer;
 	bool is_pipe;
-	enum lw_between between; /* clients among each other; never 0 */
+	enum lw_between between;      /* clients among each other; never 0 */
 	struct capture_set *captures; /* borrowed; NULL: none */
 };
 
@@ -71,7 +79,7 @@ struct vport_policy {
 void vport_policy_complete(struct vport_policy *policy);
 
 struct token_bucket {
-	uint64_t tokens_ns; /* credit, in nanoseconds of rate */
+	uint64_t tokens_ns; /* credit: nanoseconds times rate, 10^9 a token */
 	uint64_t last_ns;
 };
 
@@ -79,41 +87,46 @@ struct vport {
 	/* Set by the owner before vswitch_add. */
 	const struct vport_ops *ops;
 	const char *name; /* must outlive the port; for captures */
-	bool is_device;	  /* the machine's own side: trusted as a LAN, never isolated, default route of clients */
-	uint32_t mtu;	  /* IP bytes; a frame may have 14 more and 4 for each of two tags. 0: no limit */
+	bool is_device; /* the machine's own side: trusted as a LAN, never isolated, default route of clients */
+	uint32_t
+		mtu; /* IP bytes; a frame may have 22 more, for its header and two tags. 0: no limit */
 	struct vport_policy policy;
 	/* Written by the switch, read by anybody on the thread. */
-	uint64_t received_packets, received_bytes, sent_packets, sent_bytes; /* sent: given to output */
+	uint64_t received_packets, received_bytes, sent_packets,
+		sent_bytes; /* sent: given to output */
 	uint64_t drops[LW_DROP_COUNT];
 	uint32_t macs;
 	/* The switch's own. */
 	struct vswitch *vswitch;
 	struct list list;
-	struct token_bucket broadcast, multicast, unknown;
+	struct token_bucket broadcast, multicast, unknown, icmp;
 	bool is_dirty;
 	uint32_t index;
 };
 
+/* 0, -ENOMEM, or -EINVAL: between clients of an Ethernet switch the kernel cannot decide. */
 int vswitch_new(const struct vswitch_options *options, struct vswitch **ret_switch);
 void vswitch_free(struct vswitch *vswitch); /* without ports */
 void vswitch_set_captures(struct vswitch *vswitch, struct capture_set *captures);
 
-/* 0, -ENOSPC. The port keeps its counters across remove and add. */
+/* 0, -ENOSPC (also for a second device, and for a third port of a pipe). The port keeps its counters across remove and add. */
 int vswitch_add(struct vswitch *vswitch, struct vport *port);
-void vswitch_remove(struct vswitch *vswitch, struct vport *port); /* forgets its MACs and prefixes; idempotent */
+void vswitch_remove(struct vswitch *vswitch,
+		    struct vport *port); /* forgets its MACs and prefixes; idempotent */
 /* A session ended: forget learned MACs, keep prefixes and policy. */
 void vswitch_flush_port(struct vswitch *vswitch, struct vport *port);
 
 void vswitch_input(struct vswitch *vswitch, struct vport *ingress, const struct lw_packet *packets,
 		   size_t n, uint64_t now_ns);
 
-/* IP: prefix (host bits cleared) leads to port. -EEXIST when another port has the same, -ENOSPC. */
+/* IP: prefix (host bits cleared) leads to port. 0 (also when it does so already); -EEXIST when another port has the same, -ENOSPC. */
 int vswitch_add_prefix(struct vswitch *vswitch, struct vport *port, const struct ip_prefix *prefix);
+void vswitch_clear_prefixes(struct vswitch *vswitch, struct vport *port);
 /* IP: who has the address; NULL: nobody. */
 struct vport *vswitch_find_address(const struct vswitch *vswitch, const struct ip_address *address);
 /* IP: addresses from which the hub itself answers (ICMP errors); also what clients may reach on the device with between isolated. */
 int vswitch_add_own_address(struct vswitch *vswitch, const struct ip_address *address);
-/* Ethernet: a MAC that is ours. */
+/* Ethernet: a MAC of the device itself: never learned, always behind the device, SOURCE_OWN from any other port. -ENOSPC: after eight. */
 int vswitch_add_own_mac(struct vswitch *vswitch, const struct mac_address *mac);
 
 uint32_t vswitch_macs(const struct vswitch *vswitch);

@@ -21,19 +21,25 @@ enum wire_rekey { WIRE_REKEY_STREAM = 1, WIRE_REKEY_UPDATE = 2 };
  *         "session":"<32 hex>","succeeds":0}. Unknown keys are ignored (they are how a later version says more).
  */
 struct hello {
-	uint32_t version;     /* 1 … 1000; anything but WIRE_VERSION is refused by the session, with both numbers told */
+	uint32_t
+		version; /* 1 … 1000; anything but WIRE_VERSION is refused by the session, with both numbers told */
 	enum lw_layer layer;
-	uint32_t mtu;	      /* of an IP packet, 576 … 65535; the hub's is the network's */
-	uint32_t max_unit;    /* largest unit it takes, 2048 … UNIT_SIZE_MAX */
-	uint32_t offloads;    /* bits of enum wire_offload */
+	uint32_t mtu;      /* of an IP packet, 576 … 65535; the hub's is the network's */
+	uint32_t max_unit; /* largest unit it takes, 2048 … UNIT_SIZE_MAX */
+	uint32_t offloads; /* bits of enum wire_offload */
 	enum wire_rekey rekey;
-	uint32_t streams;     /* the most it wants, 1 … STREAMS_MAX */
-	bool has_session;     /* hub: always; client: for a further stream */
+	uint32_t streams; /* the most it wants, 1 … STREAMS_MAX */
+	bool has_session; /* hub: always; client: for a further stream */
 	uint8_t session[SESSION_ID_SIZE];
-	uint32_t succeeds;    /* the stream that this one succeeds, 1-based; 0: none */
+	uint32_t succeeds; /* the stream that this one succeeds, 1-based; 0: none */
 };
 
-enum wire_offload { WIRE_OFFLOAD_CHECKSUM = 1, WIRE_OFFLOAD_TSO4 = 2, WIRE_OFFLOAD_TSO6 = 4, WIRE_OFFLOAD_USO = 8 };
+enum wire_offload {
+	WIRE_OFFLOAD_CHECKSUM = 1,
+	WIRE_OFFLOAD_TSO4 = 2,
+	WIRE_OFFLOAD_TSO6 = 4,
+	WIRE_OFFLOAD_USO = 8
+};
 
 /* Encoders write at most size bytes. Return: bytes written, -ENOSPC, or -ENOMEM. Decoders: 0, -ENOMEM, or -EBADMSG with ret_error. */
 int hello_encode(const struct hello *hello, uint8_t *data, size_t size);
@@ -60,17 +66,17 @@ void offer_done(struct offer *offer);
 
 /* goodbye: a code and a sentence for the user. */
 enum goodbye_code {
-	GOODBYE_NONE = 0,      /* an orderly end */
-	GOODBYE_REFUSED = 1,   /* not admitted: come back in 30 s at the earliest */
-	GOODBYE_REPLACED = 2,  /* a newer session of the same identity */
-	GOODBYE_PROTOCOL = 3,  /* a rule was broken */
+	GOODBYE_NONE = 0,     /* an orderly end */
+	GOODBYE_REFUSED = 1,  /* not admitted: come back in 30 s at the earliest */
+	GOODBYE_REPLACED = 2, /* a newer session of the same identity */
+	GOODBYE_PROTOCOL = 3, /* a rule was broken */
 	GOODBYE_VERSION = 4,
 	GOODBYE_LAYER = 5,
-	GOODBYE_DEAD = 6,      /* nothing heard */
-	GOODBYE_SHUTDOWN = 7,  /* the hub stops or restarts: come back soon */
-	GOODBYE_REMOVED = 8,   /* no longer configured */
+	GOODBYE_DEAD = 6,     /* nothing heard */
+	GOODBYE_SHUTDOWN = 7, /* the hub stops or restarts: come back soon */
+	GOODBYE_REMOVED = 8,  /* no longer configured */
 	GOODBYE_RESOURCES = 9,
-	GOODBYE_STALLED = 10,  /* alive but not draining */
+	GOODBYE_STALLED = 10, /* alive but not draining */
 	GOODBYE_CODE_MAX = 1000,
 };
 
@@ -78,7 +84,8 @@ enum { GOODBYE_TEXT_SIZE = 240 };
 
 struct goodbye {
 	uint32_t code; /* unknown codes are kept as numbers */
-	char text[GOODBYE_TEXT_SIZE]; /* printable; longer ones are cut, control characters become '?' */
+	char text
+		[GOODBYE_TEXT_SIZE]; /* printable; longer ones are cut, control characters become '?' */
 };
 
 int goodbye_encode(const struct goodbye *goodbye, uint8_t *data, size_t size);

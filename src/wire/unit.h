@@ -14,8 +14,9 @@
 #include <stdint.h>
 
 enum unit_type {
-	UNIT_FRAME = 0x01,	   /* an Ethernet frame or IP packet */
-	UNIT_OFFLOAD_FRAME = 0x02, /* 10 bytes of offload, then the frame; only after both said so */
+	UNIT_FRAME = 0x01, /* an Ethernet frame or IP packet */
+	UNIT_OFFLOAD_FRAME =
+		0x02, /* 10 bytes of offload, then the frame; only after both said so */
 	UNIT_HELLO = 0x03,
 	UNIT_SETTINGS = 0x04,
 	UNIT_MESSAGE = 0x05,
@@ -47,10 +48,12 @@ struct unit {
 
 enum unit_result {
 	UNIT_OK = 0,
-	UNIT_NEED_MORE = 1,	/* *ret_needed: the size in bytes of the whole unit, or 4 while even that is unknown */
+	UNIT_NEED_MORE =
+		1, /* *ret_needed: the size in bytes of the whole unit, or 4 while even that is unknown */
 	UNIT_UNKNOWN_TYPE = -1, /* below 0x80 and not one of ours */
-	UNIT_TOO_LONG = -2,	/* over the limit of its type */
-	UNIT_TOO_SHORT = -3,	/* a probe or last of another length, an offload frame without its header */
+	UNIT_TOO_LONG = -2,     /* over the limit of its type */
+	UNIT_TOO_SHORT =
+		-3, /* a probe or last of another length, an offload frame without its header */
 };
 
 /* frame_max: the largest body of a frame that was agreed on (without offload header). ret_unit and ret_needed are untouched otherwise. */
