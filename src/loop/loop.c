@@ -36,6 +36,7 @@ struct lw_loop {
 	struct timer_heap timers;
 	struct deferred_queue deferred; /* waiting */
 	struct deferred_queue running;  /* taken by the present pass, not yet run */
+	struct deferred_queue ending;   /* waiting for lw_loop_free */
 	struct posts posts;
 
 	uint64_t (*clock)(void *user);
@@ -167,15 +168,26 @@ static bool queue_remove(struct deferred_queue *queue, struct loop_deferred *def
 	return true;
 }
 
-void loop_defer(struct lw_loop *loop, struct loop_deferred *deferred)
+static void queue_append(struct deferred_queue *queue, struct loop_deferred *deferred)
 {
-	loop_assert_thread(loop);
 	if (deferred->is_queued)
 		return;
 	deferred->is_queued = true;
 	deferred->next = NULL;
-	*loop->deferred.last = deferred;
-	loop->deferred.last = &deferred->next;
+	*queue->last = deferred;
+	queue->last = &deferred->next;
+}
+
+void loop_defer(struct lw_loop *loop, struct loop_deferred *deferred)
+{
+	loop_assert_thread(loop);
+	queue_append(&loop->deferred, deferred);
+}
+
+void loop_at_end(struct lw_loop *loop, struct loop_deferred *deferred)
+{
+	loop_assert_thread(loop);
+	queue_append(&loop->ending, deferred);
 }
 
 void loop_undefer(struct lw_loop *loop, struct loop_deferred *deferred)
@@ -183,20 +195,20 @@ void loop_undefer(struct lw_loop *loop, struct loop_deferred *deferred)
 	if (!deferred->is_queued)
 		return;
 	deferred->is_queued = false;
-	if (!queue_remove(&loop->running, deferred))
-		queue_remove(&loop->deferred, deferred);
+	if (!queue_remove(&loop->running, deferred) && !queue_remove(&loop->deferred, deferred))
+		queue_remove(&loop->ending, deferred);
 }
 
-static int run_deferred(struct lw_loop *loop)
+/* Run all of queue; what is queued meanwhile waits for the next time. */
+static int run_queue(struct lw_loop *loop, struct deferred_queue *queue)
 {
 	struct loop_deferred *deferred;
 	int n = 0;
 
-	if (!loop->deferred.first)
+	if (!queue->first)
 		return 0;
-	loop->running.first = loop->deferred.first;
-	loop->running.last = loop->deferred.last;
-	queue_init(&loop->deferred);
+	loop->running = *queue;
+	queue_init(queue);
 	while ((deferred = queue_take(&loop->running))) {
 		deferred->is_queued = false;
 		deferred->function(deferred);
@@ -368,6 +380,7 @@ int lw_loop_new(const struct lw_loop_options *options, struct lw_loop **ret_loop
 	}
 	queue_init(&loop->deferred);
 	queue_init(&loop->running);
+	queue_init(&loop->ending);
 	pthread_mutex_init(&loop->posts.lock, NULL);
 	loop->posts.last = &loop->posts.first;
 	atomic_store(&loop->thread, pthread_self());
@@ -386,8 +399,10 @@ void lw_loop_free(struct lw_loop *loop)
 		return;
 	assert(!loop->is_dispatching);
 	atomic_store(&loop->thread, pthread_self());
-	while (run_posts(loop) + run_deferred(loop) > 0)
-		;
+	do
+		while (run_posts(loop) + run_queue(loop, &loop->deferred) > 0)
+			;
+	while (run_queue(loop, &loop->ending) > 0);
 	loop_remove(&loop->wake);
 	assert(loop->n_sources == 0 && loop->timers.n == 0);
 	close_fd(&loop->wake.fd);
@@ -444,7 +459,7 @@ static int wait_and_dispatch(struct lw_loop *loop, int timeout_ms)
 	n = run_sources(loop);
 	n += run_timers(loop, sequence);
 	n += run_posts(loop);
-	n += run_deferred(loop);
+	n += run_queue(loop, &loop->deferred);
 	loop->is_dispatching = false;
 	return n;
 }

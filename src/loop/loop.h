@@ -38,7 +38,7 @@ struct loop_source {
 struct loop_timer {
 	loop_timer_fn *function;
 	uint64_t due_ns;
-	uint64_t sequence;    /* of its arming: equal times run in the order in which they were set */
+	uint64_t sequence; /* of its arming: equal times run in the order in which they were set */
 	struct lw_loop *loop; /* NULL: not armed */
 	uint32_t slot;
 };
@@ -78,11 +78,14 @@ int loop_timer_init(struct lw_loop *loop, struct loop_timer *timer, loop_timer_f
 void loop_timer_set(struct lw_loop *loop, struct loop_timer *timer, uint64_t due_ns);
 void loop_timer_set_in_ms(struct lw_loop *loop, struct loop_timer *timer, uint64_t after_ms);
 void loop_timer_cancel(struct loop_timer *timer);
-void loop_timer_done(struct lw_loop *loop, struct loop_timer *timer); /* cancels; accepts one never initialised */
+void loop_timer_done(struct lw_loop *loop,
+		     struct loop_timer *timer); /* cancels; accepts one never initialised */
 
 /* Run after everything else of this wake-up (or of the next, if none is under way). Once per call; idempotent while queued. */
 void loop_defer(struct lw_loop *loop, struct loop_deferred *deferred);
 void loop_undefer(struct lw_loop *loop, struct loop_deferred *deferred);
+/* Run when the loop is freed, unless undeferred before: the last chance of what waits for an answer that never came. */
+void loop_at_end(struct lw_loop *loop, struct loop_deferred *deferred);
 
 /* lw_loop_post() without an allocation; from any thread. post->function and ->user are set by the poster. */
 void loop_post(struct lw_loop *loop, struct loop_post *post);

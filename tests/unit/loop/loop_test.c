@@ -519,6 +519,24 @@ static void loop_free__something_deferred_and_posted__runs_first(void **state)
 	lw_loop_free(NULL);
 }
 
+static void loop_at_end__left_or_taken_back__runs_last_or_never(void **state)
+{
+	static int one = 1;
+
+	(void)state;
+	init_laters();
+	loop_at_end(loop, &laters[1].deferred);
+	loop_at_end(loop, &laters[2].deferred);
+	laters[1].then_defer = &laters[0];
+	loop_undefer(loop, &laters[2].deferred);
+	assert_int_equal(lw_loop_timeout_ms(loop), -1);
+	assert_int_equal(lw_loop_dispatch(loop), 0);
+	assert_int_equal(lw_loop_post(loop, defer_first_then_note, &one), 0);
+	lw_loop_free(loop);
+	loop = NULL;
+	assert_trace_is(1, 10, 11, 10);
+}
+
 /* ---- posts */
 
 enum { THREADS = 4, POSTS_EACH = 5000 };
@@ -651,6 +669,7 @@ int main(void)
 		FAKE(defer__by_itself_in_the_pass__next_wakeup),
 		FAKE(undefer__before_or_during_the_pass__not_run),
 		FAKE(loop_free__something_deferred_and_posted__runs_first),
+		FAKE(loop_at_end__left_or_taken_back__runs_last_or_never),
 		REAL(post__from_four_threads__every_one_arrives),
 		FAKE(post__more_than_allowed__refused_with_nothing_queued),
 		FAKE(post__as_a_guest__descriptor_becomes_readable),
