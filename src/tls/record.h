@@ -29,14 +29,18 @@ enum {
 	RECORD_HEADER_SIZE = 5,
 	/* header, explicit nonce (1.2) or content type (1.3), tag */
 	RECORD_OVERHEAD_MAX = 5 + 8 + 16,
-	RECORD_SIZE_MAX = RECORD_PLAIN_MAX + 256 + 5, /* the most that a peer's record may have (RFC 8446 5.2) */
+	/* the most that a peer's record may have (RFC 8446 5.2) */
+	RECORD_SIZE_MAX = RECORD_PLAIN_MAX + 256 + 5,
 	RECORD_SECRET_MAX = 48,
 	RECORD_TICKETS_MAX = 8,
+	RECORD_TICKET_SIZE_MAX = 65536, /* they are skipped, not stored */
 	RECORD_EMPTY_MAX = 4,
+	/* KeyUpdates in a row, without data between them: each costs us a key schedule */
+	RECORD_UPDATES_MAX = 32,
 };
 
-#define RECORD_RENEW_AT (UINT64_C(1) << 23) /* records on one key: well before 2^24.5 */
-#define RECORD_LIMIT	(UINT64_C(23726566)) /* 2^24.5: nothing is sealed beyond */
+#define RECORD_RENEW_AT (UINT64_C(1) << 23)  /* records on one key: well before 2^24.5 */
+#define RECORD_LIMIT    (UINT64_C(23726566)) /* 2^24.5: nothing is sealed beyond */
 
 /* One direction. version 0x0303 or 0x0304. TLS 1.3: secret is the traffic secret, from which key and iv come. */
 struct record_secrets {
@@ -78,13 +82,15 @@ ssize_t record_seal(struct record_sealer *sealer, const uint8_t *plain, size_t l
 bool record_sealer_wants_renewal(const struct record_sealer *sealer); /* beyond RECORD_RENEW_AT */
 bool record_sealer_is_spent(const struct record_sealer *sealer);
 /* TLS 1.3: seal a KeyUpdate (request or not) and renew our own key. Return: bytes written, -ENOSPC, -EOPNOTSUPP (TLS 1.2), -EIO. */
-ssize_t record_seal_key_update(struct record_sealer *sealer, bool request, uint8_t *out, size_t size);
+ssize_t record_seal_key_update(struct record_sealer *sealer, bool request, uint8_t *out,
+			       size_t size);
 
 enum record_alert {
 	RECORD_ALERT_CLOSE_NOTIFY = 0,
 	RECORD_ALERT_UNEXPECTED_MESSAGE = 10,
 	RECORD_ALERT_BAD_RECORD_MAC = 20,
 	RECORD_ALERT_RECORD_OVERFLOW = 22,
+	RECORD_ALERT_ILLEGAL_PARAMETER = 47,
 	RECORD_ALERT_DECODE_ERROR = 50,
 	RECORD_ALERT_PROTOCOL_VERSION = 70,
 	RECORD_ALERT_INTERNAL_ERROR = 80,
@@ -95,22 +101,26 @@ ssize_t record_seal_alert(struct record_sealer *sealer, enum record_alert alert,
 			  size_t size);
 
 enum record_status {
-	RECORD_MORE = 0,   /* everything whole was opened; the rest of data is part of a record */
-	RECORD_FULL = 1,   /* plain cannot take the next record (it needs RECORD_PLAIN_MAX free); call again */
-	RECORD_CLOSED = 2, /* close_notify */
-	RECORD_BROKEN = 3, /* fatal: send ret->alert and close */
+	RECORD_MORE = 0, /* everything whole was opened; the rest of data is part of a record */
+	/* plain cannot take the next record (RECORD_PLAIN_MAX free is always enough); call again */
+	RECORD_FULL = 1,
+	RECORD_CLOSED = 2,  /* close_notify */
+	RECORD_BROKEN = 3,  /* fatal: send ret->alert and close */
 	RECORD_ALERTED = 4, /* the peer sent a fatal alert: its number is ret->alert */
 };
 
 struct record_opened {
-	size_t taken;	   /* bytes of data used: whole records only */
-	size_t plain;	   /* bytes written to plain, contiguous */
+	size_t taken; /* bytes of data used: whole records only */
+	size_t plain; /* bytes written to plain, contiguous */
 	int alert;
 	const char *reason; /* of RECORD_BROKEN, a static sentence */
 	bool answer_update; /* a KeyUpdate with update_requested came: seal one (not requesting) before the next data */
 };
 
-/* Open every whole record of data into plain (size bytes; no overlap). */
+/*
+ * Open every whole record of data into plain (size bytes; no overlap). What was opened before the record that ended it is in
+ * plain and authentic. After any end (CLOSED, BROKEN, ALERTED) nothing more is read: the same end is told again.
+ */
 enum record_status record_open(struct record_opener *opener, const uint8_t *data, size_t length,
 			       uint8_t *plain, size_t size, struct record_opened *ret_opened);
 
