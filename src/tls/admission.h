@@ -19,11 +19,11 @@
 
 enum admission_flag {
 	ADMISSION_NO_CERTIFICATE = 1 << 0,
-	ADMISSION_WEAK_KEY = 1 << 1,	   /* RSA < 2048, curve not P-256 / P-384 */
+	ADMISSION_WEAK_KEY = 1 << 1,       /* RSA < 2048, curve not P-256 / P-384 */
 	ADMISSION_WEAK_SIGNATURE = 1 << 2, /* the certificate is signed with MD5 or SHA-1 */
-	ADMISSION_WRONG_ALPN = 1 << 3,	   /* negotiated none, or another than ours */
+	ADMISSION_WRONG_ALPN = 1 << 3,     /* negotiated none, or another than ours */
 	ADMISSION_OLD_PROTOCOL = 1 << 4,   /* below TLS 1.2 */
-	ADMISSION_WRONG_SUITE = 1 << 5,	   /* not ECDHE + AEAD */
+	ADMISSION_WRONG_SUITE = 1 << 5,    /* not ECDHE + AEAD */
 };
 
 enum admission_side { ADMISSION_HUB = 1, ADMISSION_CLIENT = 2 }; /* who judges */
@@ -32,7 +32,7 @@ struct admission_facts {
 	enum admission_side side;
 	unsigned flags;
 	struct pin pin; /* of the peer's key, unless ADMISSION_NO_CERTIFICATE */
-	int64_t now;	/* wall clock, seconds: for certificates in CA mode */
+	int64_t now;    /* wall clock, seconds: for certificates in CA mode */
 };
 
 enum { ADMISSION_NAME_SIZE = 64, ADMISSION_TEXT_SIZE = 200 };
@@ -48,6 +48,7 @@ struct admission_book {
 	size_t n;
 };
 
+/* 0, -ENOMEM, or -EEXIST: one pin with two names. */
 int admission_book_new(const struct admission_entry *entries, size_t n,
 		       struct admission_book **ret_book);
 void admission_book_free(struct admission_book *book);
@@ -61,9 +62,10 @@ enum admission_verdict {
 struct admission {
 	enum admission_verdict verdict;
 	char name[ADMISSION_NAME_SIZE]; /* admitted: whose key it is ("hub" at a client) */
-	int connection_error;		/* enum lw_connection_error; 0 when admitted */
-	char text[ADMISSION_TEXT_SIZE];	     /* refused: for our user and log, with the pin that was shown */
-	char peer_text[ADMISSION_TEXT_SIZE]; /* refused: for the peer; tells nothing it does not know */
+	int connection_error;           /* enum lw_connection_error; 0 when admitted */
+	/* refused: for our user and log, with the pin that was shown; for the peer, nothing that it does not know */
+	char text[ADMISSION_TEXT_SIZE];
+	char peer_text[ADMISSION_TEXT_SIZE];
 };
 
 void admission_judge(const struct admission_facts *facts, const struct admission_book *book,
