@@ -36,12 +36,20 @@ enum { TLS_PREAUTH_INPUT_MAX = 65536 };
 int tls_config_new(enum admission_side side, const struct credentials *credentials,
 		   struct tls_config **ret_config, struct lw_error *ret_error);
 void tls_config_free(struct tls_config *config);
+/*
+ * What a refused client is told: refusal writes the unit (a goodbye) to data and returns its length ≤ size, 0 for none. This layer
+ * knows no units, so the hub says how. Without it, and for who does not speak our protocol, there is only a close_notify.
+ */
+enum { TLS_REFUSAL_MAX = 1024 };
+typedef size_t tls_refusal_fn(const struct admission *admission, uint8_t *data, size_t size);
+void tls_config_set_refusal(struct tls_config *config, tls_refusal_fn *refusal);
 
 enum tls_progress {
 	TLS_WANT_INPUT = 1, /* feed more; send what is in the output */
 	TLS_ADMITTED = 2,   /* finished; take it over. The output may still hold our last flight */
-	TLS_REFUSED = 3,    /* finished, not admitted; a goodbye and close_notify are in the output (hub side) */
-	TLS_FAILED = 4,	    /* the alert is in the output */
+	/* finished, not admitted; a goodbye and close_notify are in the output (hub side) */
+	TLS_REFUSED = 3,
+	TLS_FAILED = 4, /* the alert is in the output */
 };
 
 /*
@@ -75,7 +83,8 @@ struct tls_session {
 	struct admission admission;
 	struct pin peer_pin;
 	char description[64]; /* "TLSv1.2, AES-128-GCM" */
-	uint8_t *early;	      /* malloc'd: bytes read beyond the handshake, for record_open; may be NULL */
+	/* malloc'd: bytes read beyond the handshake, for record_open; may be NULL */
+	uint8_t *early;
 	size_t early_length;
 };
 
@@ -85,7 +94,8 @@ int tls_handshake_take(struct tls_handshake *handshake, struct tls_session *ret_
 void tls_session_done(struct tls_session *session);
 
 /* Whether 6 bytes can be the beginning of a TLS ClientHello: the test before a context is allocated. */
-int tls_looks_like_client_hello(const uint8_t *data, size_t length); /* 1 yes, 0 needs more, -1 no */
+/* Return: 1 yes, 0 needs more, -1 no. */
+int tls_looks_like_client_hello(const uint8_t *data, size_t length);
 
 /* "mbedTLS 2.28.3" of the library in use. */
 const char *tls_library_version(void);
