@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: MIT */
+/* The captures that a configuration asks for. */
+#include "program/captures.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "config/config.h"
+
+static int open_one(struct captures *captures, enum lw_layer layer,
+		    const struct capture_config *config, struct lw_error *error)
+{
+	const struct lw_capture_options options = {
+		.size = sizeof(options),
+		.file = config->file,
+		.points = config->points,
+		.layer = layer,
+		.filter = config->filter,
+		.snap_length = config->snap_length,
+	};
+	int r;
+
+	if (captures->n == CAPTURES_MAX)
+		return error_set(error, -ENOSPC, LW_DOMAIN_CONFIGURATION, ENOSPC,
+				 "capture: more than %d", CAPTURES_MAX);
+	r = lw_capture_open(&options, &captures->items[captures->n].capture, error);
+	if (r < 0)
+		return r;
+	captures->items[captures->n].file = config->file;
+	captures->items[captures->n++].is_told = false;
+	return 0;
+}
+
+int captures_open(struct captures *captures, enum lw_layer layer,
+		  const struct item_list *configured, struct lw_error *ret_error)
+{
+	captures->n = 0;
+	for (size_t i = 0; i < configured->n; i++) {
+		int r = open_one(captures, layer, configured->items[i], ret_error);
+
+		if (r < 0) {
+			captures_close(captures);
+			return r;
+		}
+	}
+	return 0;
+}
+
+void captures_close(struct captures *captures)
+{
+	while (captures->n > 0)
+		lw_capture_close(captures->items[--captures->n].capture);
+}
+
+int captures_flush(struct captures *captures)
+{
+	int first = 0;
+
+	for (size_t i = 0; i < captures->n; i++) {
+		int r = lw_capture_flush(captures->items[i].capture);
+
+		if (r < 0 && first == 0)
+			first = r;
+		if (r >= 0 || captures->items[i].is_told)
+			continue;
+		captures->items[i].is_told = true;
+		log_warning("capture %s stopped: %s", captures->items[i].file, strerror(-r));
+	}
+	return first;
+}

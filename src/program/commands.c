@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of commands, and the way from a command line to one of them. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <longwire/error.h>
+
+#include "base/memory.h"
+#include "base/parse.h"
+#include "program/command.h"
+
+#define FIELD(member) offsetof(struct arguments, member)
+#define LOG_ROW                                                   \
+	{                                                         \
+		"log", "LEVEL", OPTION_LOG, FIELD(log_level), 0,  \
+			"error, warning, info (default) or debug" \
+	}
+#define NAME_ROW                                                                   \
+	{                                                                          \
+		"name", "NAME", OPTION_TEXT, FIELD(name), 0,                       \
+			"the instance's name (default: the file's, without .yaml)" \
+	}
+
+static const struct option_row new_options[] = {
+	{ "hub", "ADDRESS:PORT", OPTION_TEXT, FIELD(hub), 0,
+	  "where clients reach the hub; it listens on that port" },
+	{ "layer", "LAYER", OPTION_TEXT, FIELD(layer), 0, "ethernet (default) or ip" },
+	{ "client", "NAME", OPTION_LIST, FIELD(clients), 0,
+	  "a client to make; may be given again (default: client)" },
+	{ 0 },
+};
+
+static const struct option_row hub_options[] = { NAME_ROW, LOG_ROW, { 0 } };
+
+static const struct option_row up_options[] = {
+	NAME_ROW,
+	LOG_ROW,
+	{ "wait", "SECONDS", OPTION_NUMBER, FIELD(wait), COMMAND_WAIT_MAX,
+	  "end with 1 unless connected within this time" },
+	{ "once", NULL, OPTION_FLAG, FIELD(once), 0,
+	  "end with 1 at the first failure or disconnection" },
+	{ 0 },
+};
+
+static const struct option_row status_options[] = {
+	{ "json", NULL, OPTION_FLAG, FIELD(json), 0, "as JSON, for programs" },
+	{ 0 },
+};
+
+const struct command command_table[] = {
+	{
+		.name = "new",
+		.arguments = "DIR",
+		.help = "write the files of a hub and its clients, ready to run",
+		.details = "\nDIR gets hub.yaml and hub.pem, and for each client NAME.yaml and\n"
+			   "NAME.pem, which go to the client's machine, and clients.d/NAME.yaml,\n"
+			   "by which the hub knows it. Where DIR has a hub already, clients are\n"
+			   "added to it. Nothing is ever overwritten.",
+		.words_min = 1,
+		.words_max = 1,
+		.options = new_options,
+		.run = command_new,
+	},
+	{
+		.name = "hub",
+		.arguments = "FILE",
+		.help = "run a hub in the foreground, until SIGTERM or SIGINT",
+		.words_min = 1,
+		.words_max = 1,
+		.options = hub_options,
+		.run = command_hub,
+	},
+	{
+		.name = "up",
+		.arguments = "FILE",
+		.help = "run one tunnel in the foreground, until SIGTERM or SIGINT",
+		.words_min = 1,
+		.words_max = 1,
+		.options = up_options,
+		.run = command_up,
+	},
+	{
+		.name = "check",
+		.arguments = "FILE...",
+		.help = "say everything that is wrong with files; changes nothing",
+		.words_min = 1,
+		.words_max = COMMAND_WORDS_MAX,
+		.run = command_check,
+	},
+	{
+		.name = "status",
+		.arguments = "[NAME]",
+		.help = "say what a running hub or tunnel is doing",
+		.details = "\nNAME may be left out where one instance runs.",
+		.words_max = 1,
+		.options = status_options,
+		.run = command_status,
+	},
+	{
+		.name = "version",
+		.arguments = "",
+		.help = "say the version",
+		.run = command_version,
+	},
+	{
+		.name = "reference",
+		.arguments = "",
+		.help = "write every key of the configuration as Markdown",
+		.run = command_reference,
+		.is_hidden = true,
+	},
+};
+
+const size_t command_table_size = ARRAY_SIZE(command_table);
+
+int command_fail(int status, const char *format, ...)
+{
+	char text[2 * LW_ERROR_TEXT_SIZE];
+	va_list list;
+
+	va_start(list, format);
+	vsnprintf(text, sizeof(text), format, list);
+	va_end(list);
+	fprintf(stderr, "longwire: %s\n", text);
+	return status;
+}
+
+/* Print help, which is why the program was called: a failure to write it counts. */
+static int print_help(char *text)
+{
+	bool is_done = text && fputs(text, stdout) >= 0 && !fflush(stdout);
+
+	free(text);
+	return is_done ? PROGRAM_DONE : PROGRAM_FAILED;
+}
+
+static const struct command *find_command(const char *name)
+{
+	for (size_t i = 0; i < command_table_size; i++)
+		if (!strcmp(command_table[i].name, name))
+			return &command_table[i];
+	return NULL;
+}
+
+static int unknown_command(const char *name)
+{
+	const char *names[ARRAY_SIZE(command_table)];
+	const char *nearest;
+
+	for (size_t i = 0; i < command_table_size; i++)
+		names[i] = command_table[i].name;
+	nearest = parse_nearest(name, names, command_table_size);
+	if (nearest)
+		return command_fail(PROGRAM_USAGE, "unknown command \"%s\"; did you mean \"%s\"?",
+				    name, nearest);
+	return command_fail(PROGRAM_USAGE, "unknown command \"%s\"; try 'longwire --help'", name);
+}
+
+int command_main(int argc, char **argv)
+{
+	const struct command *command;
+	struct arguments arguments;
+	struct lw_error error;
+
+	if (argc < 2)
+		return command_fail(PROGRAM_USAGE, "no command; try 'longwire --help'");
+	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
+		return print_help(help_program(command_table, command_table_size));
+	command = find_command(!strcmp(argv[1], "--version") ? "version" : argv[1]);
+	if (!command)
+		return unknown_command(argv[1]);
+	if (options_parse(command, argc - 2, argv + 2, &arguments, &error) < 0)
+		return command_fail(PROGRAM_USAGE, "%s: %s; try 'longwire %s --help'",
+				    command->name, error.text, command->name);
+	if (arguments.help)
+		return print_help(help_command(command));
+	return command->run(&arguments);
+}

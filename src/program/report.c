@@ -1,0 +1,268 @@
+/* SPDX-License-Identifier: MIT */
+/* An instance's state as a tree. */
+#include "program/report.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "base/address.h"
+#include "base/memory.h"
+#include "base/tree.h"
+#include "network/network.h"
+
+/* Builders: r carries the first failure along, so that a tree reads as a list of its keys. */
+static void text(struct tree *map, const char *key, const char *value, int *r)
+{
+	if (*r == 0)
+		*r = value && *value ? tree_add_text(map, key, value) : tree_add_null(map, key);
+}
+
+static void number(struct tree *map, const char *key, uint64_t value, int *r)
+{
+	if (*r == 0)
+		*r = tree_add_uint(map, key, value);
+}
+
+static void boolean(struct tree *map, const char *key, bool value, int *r)
+{
+	if (*r == 0)
+		*r = tree_add_bool(map, key, value);
+}
+
+/* A time or measure of which 0 says that there is none. */
+static void number_or_null(struct tree *map, const char *key, int64_t value, int *r)
+{
+	if (*r == 0)
+		*r = value ? tree_add_int(map, key, value) : tree_add_null(map, key);
+}
+
+static struct tree *map_in(struct tree *map, const char *key, int *r)
+{
+	struct tree *child = NULL;
+
+	if (*r == 0)
+		*r = tree_add_map(map, key, &child);
+	return child;
+}
+
+static struct tree *list_in(struct tree *map, const char *key, int *r)
+{
+	struct tree *child = NULL;
+
+	if (*r == 0)
+		*r = tree_add_list(map, key, &child);
+	return child;
+}
+
+static void traffic(struct tree *map, const char *key, uint64_t packets, uint64_t bytes,
+		    uint64_t rate, int *r)
+{
+	struct tree *child = map_in(map, key, r);
+
+	number(child, "packets", packets, r);
+	number(child, "bytes", bytes, r);
+	number(child, "bytes-per-second", rate, r);
+}
+
+static void drops(struct tree *map, const uint64_t counters[LW_DROP_COUNT], int *r)
+{
+	struct tree *child = map_in(map, "drops", r);
+
+	for (unsigned i = LW_DROP_NONE + 1; i < LW_DROP_COUNT; i++)
+		if (counters[i])
+			number(child, lw_drop_name(i), counters[i], r);
+}
+
+/* "10.86.0.2/32 fd86::2/128" → a list. */
+static void words(struct tree *map, const char *key, const char *value, int *r)
+{
+	struct tree *list = list_in(map, key, r);
+	char word[sizeof(((struct lw_port_status *)0)->addresses)];
+
+	while (*r == 0 && *(value += strspn(value, " "))) {
+		size_t length = MIN(strcspn(value, " "), sizeof(word) - 1);
+
+		memcpy(word, value, length);
+		word[length] = '\0';
+		*r = tree_add_text(list, NULL, word);
+		value += length;
+	}
+}
+
+static void add_interface(struct tree *tree, const struct report *report, int *r)
+{
+	const struct network_link *link = report->interface;
+	struct tree *map, *list;
+	char mac[MAC_TEXT_SIZE];
+	struct mac_address address;
+
+	if (!report->interface_name) {
+		if (*r == 0)
+			*r = tree_add_null(tree, "interface");
+		return;
+	}
+	map = map_in(tree, "interface", r);
+	text(map, "name", report->interface_name, r);
+	if (link) {
+		memcpy(address.bytes, link->mac, sizeof(address.bytes));
+		text(map, "ethernet-address",
+		     report->layer == LW_LAYER_ETHERNET ? mac_address_format(&address, mac) : NULL,
+		     r);
+		number(map, "mtu", link->mtu, r);
+		boolean(map, "up", link->is_up, r);
+		boolean(map, "carrier", link->has_carrier, r);
+		text(map, "bridge", link->master_name, r);
+	}
+	list = list_in(map, "addresses", r);
+	for (size_t i = 0; i < report->n_addresses && *r == 0; i++)
+		*r = tree_add_text(list, NULL, report->addresses[i]);
+}
+
+static void add_hub(struct tree *tree, const struct lw_hub_status *hub, int *r)
+{
+	struct tree *map = map_in(tree, "hub", r);
+
+	number(map, "clients", hub->clients, r);
+	number(map, "connected", hub->connected, r);
+	number(map, "macs", hub->macs, r);
+	map = map_in(tree, "handshakes", r);
+	number(map, "accepted", hub->handshakes_accepted, r);
+	number(map, "refused", hub->handshakes_refused, r);
+	number(map, "expired", hub->handshakes_expired, r);
+	number(map, "pending", hub->handshakes_pending, r);
+	text(map, "last-refusal", hub->last_refusal, r);
+}
+
+static void add_port(struct tree *list, const struct report_port *port, int *r)
+{
+	const struct lw_port_status *status = &port->status;
+	struct tree *map = map_in(list, NULL, r);
+
+	text(map, "name", status->name, r);
+	boolean(map, "device", status->is_device, r);
+	boolean(map, "connected", status->connected, r);
+	text(map, "behind", status->behind == LW_BEHIND_LAN ? "lan" : "host", r);
+	text(map, "address", status->address, r);
+	text(map, "tls", status->tls, r);
+	number_or_null(map, "since", status->since, r);
+	number(map, "sessions", status->sessions, r);
+	number_or_null(map, "rtt-us", (int64_t)status->rtt_us, r);
+	number_or_null(map, "mtu", status->peer_mtu, r);
+	number(map, "macs", status->macs, r);
+	traffic(map, "received", status->received_packets, status->received_bytes,
+		port->received_rate, r);
+	traffic(map, "sent", status->sent_packets, status->sent_bytes, port->sent_rate, r);
+	drops(map, status->drops, r);
+	words(map, "addresses", status->addresses, r);
+	text(map, "last-end", status->last_end, r);
+}
+
+static const char *domain_name(enum lw_error_domain domain)
+{
+	switch (domain) {
+	case LW_DOMAIN_NONE:
+		return "none";
+	case LW_DOMAIN_SYSTEM:
+		return "system";
+	case LW_DOMAIN_CONFIGURATION:
+		return "configuration";
+	case LW_DOMAIN_CONNECTION:
+		return "connection";
+	case LW_DOMAIN_TUNNEL:
+		return "tunnel";
+	case LW_DOMAIN_PROVIDER:
+		return "provider";
+	}
+	return "?";
+}
+
+static void add_connection(struct tree *tree, const struct report_connection *connection, int *r)
+{
+	struct tree *map = map_in(tree, "connection", r), *error;
+
+	text(map, "status", lw_status_name(connection->status), r);
+	number_or_null(map, "connected-date", connection->connected_date, r);
+	if (connection->last_error.domain == LW_DOMAIN_NONE) {
+		text(map, "last-error", NULL, r);
+		return;
+	}
+	error = map_in(map, "last-error", r);
+	text(error, "domain", domain_name(connection->last_error.domain), r);
+	if (*r == 0)
+		*r = tree_add_int(error, "code", connection->last_error.code);
+	text(error, "text", connection->last_error.text, r);
+}
+
+static void add_link(struct tree *tree, const struct report *report, int *r)
+{
+	const struct lw_tunnel_status *link = report->link;
+	struct tree *map = map_in(tree, "link", r);
+
+	text(map, "state", lw_link_state_name(link->link), r);
+	text(map, "hub", link->hub, r);
+	text(map, "tls", link->tls, r);
+	number_or_null(map, "mtu", link->mtu, r);
+	number_or_null(map, "rtt-us", (int64_t)link->rtt_us, r);
+	number(map, "connects", link->connects, r);
+	number_or_null(map, "retry-ms", (int64_t)link->retry_ms, r);
+	traffic(map, "received", link->received_packets, link->received_bytes,
+		report->received_rate, r);
+	traffic(map, "sent", link->sent_packets, link->sent_bytes, report->sent_rate, r);
+	drops(map, link->drops, r);
+	text(map, "refused-offers", link->refused_offers, r);
+}
+
+static void add_captures(struct tree *tree, const struct report *report, int *r)
+{
+	struct tree *list = list_in(tree, "captures", r);
+
+	for (size_t i = 0; i < report->n_captures; i++) {
+		const struct report_capture *capture = &report->captures[i];
+		struct tree *map = map_in(list, NULL, r);
+
+		text(map, "file", capture->file, r);
+		number(map, "matched", capture->counters.matched, r);
+		number(map, "written", capture->counters.written, r);
+		number(map, "dropped", capture->counters.dropped, r);
+		boolean(map, "stopped", capture->counters.stopped, r);
+		text(map, "error",
+		     capture->counters.stopped ? strerror(capture->counters.error) : NULL, r);
+	}
+}
+
+static void add_identity(struct tree *tree, const struct report *report, int *r)
+{
+	text(tree, "name", report->name, r);
+	text(tree, "kind", report->kind, r);
+	text(tree, "layer", report->layer == LW_LAYER_ETHERNET ? "ethernet" : "ip", r);
+	text(tree, "version", lw_version(), r);
+	number(tree, "pid", (uint64_t)report->pid, r);
+	text(tree, "state", report->state, r);
+	number_or_null(tree, "started", report->started, r);
+}
+
+int report_build(const struct report *report, struct tree **ret_tree)
+{
+	struct tree *tree = tree_new(TREE_MAP), *ports;
+	int r = tree ? 0 : -ENOMEM;
+
+	add_identity(tree, report, &r);
+	add_interface(tree, report, &r);
+	if (report->hub) {
+		add_hub(tree, report->hub, &r);
+		ports = list_in(tree, "ports", &r);
+		for (size_t i = 0; i < report->n_ports; i++)
+			add_port(ports, &report->ports[i], &r);
+	}
+	if (report->connection)
+		add_connection(tree, report->connection, &r);
+	if (report->link)
+		add_link(tree, report, &r);
+	add_captures(tree, report, &r);
+	if (r < 0) {
+		tree_free(tree);
+		return r;
+	}
+	*ret_tree = tree;
+	return 0;
+}

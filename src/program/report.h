@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What an instance says of itself: facts to a tree (JSON for programs), and a tree to text for people.
+ *
+ * The keys are stable: programs rely on them, and so does `longwire status`, which knows an instance by its tree alone, also one of
+ * another version. Counters that are zero are left out of drops; everything else is always there, null where it is unknown.
+ */
+#ifndef PROGRAM_REPORT_H
+#define PROGRAM_REPORT_H
+
+#include <stdint.h>
+#include <stdio.h>
+
+#include <longwire/capture.h>
+#include <longwire/connection.h>
+#include <longwire/hub.h>
+#include <longwire/tunnel.h>
+
+struct network_link;
+struct tree;
+
+/* A port with what is not its own business: bytes a second over the last second. */
+struct report_port {
+	struct lw_port_status status;
+	uint64_t received_rate, sent_rate;
+};
+
+struct report_capture {
+	const char *file;
+	struct lw_capture_counters counters;
+};
+
+struct report_connection {
+	enum lw_status status;
+	int64_t connected_date;
+	struct lw_error last_error;
+};
+
+/* kind "hub": hub and ports; "tunnel": connection and link. Pointers are NULL where there is no such thing. */
+struct report {
+	const char *name, *kind, *state;
+	enum lw_layer layer;
+	int64_t pid, started;
+	const char *interface_name;           /* NULL: none */
+	const struct network_link *interface; /* NULL: unknown now */
+	const char *const *addresses;         /* of the interface, configured */
+	size_t n_addresses;
+	const struct lw_hub_status *hub;
+	const struct report_port *ports;
+	size_t n_ports;
+	const struct report_connection *connection;
+	const struct lw_tunnel_status *link;
+	uint64_t received_rate, sent_rate; /* of the link */
+	const struct report_capture *captures;
+	size_t n_captures;
+};
+
+/* 0 or -ENOMEM. */
+int report_build(const struct report *report, struct tree **ret_tree);
+
+/* For people, at the time now (wall clock, seconds). Whatever the tree lacks is left out. */
+void report_print(const struct tree *tree, int64_t now, FILE *output);
+
+#endif

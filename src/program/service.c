@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* What a running hub and a running tunnel have in common. */
+#include "program/service.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/tree.h"
+#include "loop/signals.h"
+#include "program/command.h"
+#include "program/notify.h"
+#include "program/privileges.h"
+
+enum { TICK_MS = 1000 };
+
+void service_prepare(const struct arguments *arguments)
+{
+	/* The journal reads priorities; a terminal shows words. */
+	void *is_journal = getenv("JOURNAL_STREAM") ? &is_journal : NULL;
+
+	log_set_sink(log_to_stderr, (enum log_level)arguments->log_level, is_journal);
+	privileges_harden();
+}
+
+static void begin_stop(struct service *service)
+{
+	if (service->is_stopping)
+		return;
+	service->is_stopping = true;
+	notify_state("STOPPING=1");
+	service->ops->stop(service->user);
+}
+
+static void on_signal(int number, void *user)
+{
+	struct service *service = user;
+
+	log_info("%s on signal %s", service->is_stopping ? "ending at once" : "ending",
+		 sigabbrev_np(number));
+	if (service->is_stopping)
+		lw_loop_stop(service->loop);
+	else
+		begin_stop(service);
+}
+
+static void on_tick(struct loop_timer *timer)
+{
+	struct service *service = container_of(timer, struct service, tick);
+
+	loop_timer_set_in_ms(service->loop, timer, TICK_MS);
+	(void)captures_flush(&service->captures); /* tells failures itself */
+	service->ops->tick(service->user);
+}
+
+static void report_captures(struct service *service, struct report *report)
+{
+	for (size_t i = 0; i < service->captures.n; i++) {
+		struct report_capture *capture = &service->capture_reports[i];
+
+		capture->file = service->captures.items[i].file;
+		capture->counters.size = sizeof(capture->counters);
+		lw_capture_counters(service->captures.items[i].capture, &capture->counters);
+	}
+	report->captures = service->capture_reports;
+	report->n_captures = service->captures.n;
+}
+
+static int control_status(void *user, struct tree **ret_status)
+{
+	struct service *service = user;
+	struct report report = {
+		.name = service->name,
+		.pid = getpid(),
+		.started = service->started,
+	};
+	int r = service->ops->report(service->user, &report);
+
+	if (r < 0)
+		return r;
+	if (service->is_stopping)
+		report.state = "stopping";
+	report_captures(service, &report);
+	return report_build(&report, ret_status);
+}
+
+static int control_flush(void *user)
+{
+	struct service *service = user;
+
+	return captures_flush(&service->captures);
+}
+
+static void control_stop(void *user)
+{
+	log_info("ending: asked to by the control socket");
+	begin_stop(user);
+}
+
+static const struct control_ops control_ops = {
+	.status = control_status,
+	.capture_flush = control_flush,
+	.stop = control_stop,
+};
+
+static int open_loop(struct service *service, struct lw_error *error)
+{
+	static const int numbers[] = { SIGTERM, SIGINT, SIGHUP, 0 };
+	int r = lw_loop_new(NULL, &service->loop);
+
+	if (r == 0)
+		r = signals_new(service->loop, numbers, on_signal, service, &service->signals);
+	if (r == 0)
+		r = loop_timer_init(service->loop, &service->tick, on_tick);
+	return r < 0 ? error_errno(error, -r, "event loop") : 0;
+}
+
+int service_open(struct service *service, const struct arguments *arguments,
+		 const struct service_ops *ops, void *user, struct lw_error *ret_error)
+{
+	struct instance_roots roots;
+	int r;
+
+	service->ops = ops;
+	service->user = user;
+	service->started = time(NULL);
+	r = instance_name(arguments->words[0], arguments->name, service->name, ret_error);
+	if (r < 0)
+		return r;
+	r = open_loop(service, ret_error);
+	if (r < 0)
+		return r;
+	instance_roots_default(&roots);
+	r = instance_open(&roots, service->name, &service->instance, ret_error);
+	if (r < 0)
+		return r;
+	return control_new(service->loop, instance_socket(service->instance), &control_ops, service,
+			   &service->control, ret_error);
+}
+
+int service_run(struct service *service)
+{
+	int r;
+
+	loop_timer_set_in_ms(service->loop, &service->tick, TICK_MS);
+	r = lw_loop_run(service->loop);
+	if (r < 0) {
+		log_error("event loop: %s", strerror(-r));
+		service->exit_status = PROGRAM_FAILED;
+	}
+	return service->exit_status;
+}
+
+void service_end(struct service *service, int exit_status)
+{
+	service->is_stopping = true;
+	service->exit_status = MAX(service->exit_status, exit_status);
+	lw_loop_stop(service->loop);
+}
+
+void service_changed(struct service *service, const char *text)
+{
+	char state[256];
+
+	snprintf(state, sizeof(state), "STATUS=%s", text);
+	notify_state(state);
+	control_publish(service->control);
+}
+
+void service_ready(const char *text)
+{
+	char state[256];
+
+	snprintf(state, sizeof(state), "READY=1\nSTATUS=%s", text);
+	notify_state(state);
+}
+
+void service_close(struct service *service)
+{
+	captures_close(&service->captures);
+	control_free(take_pointer(service->control));
+	instance_close(take_pointer(service->instance));
+	if (service->loop)
+		loop_timer_done(service->loop, &service->tick);
+	signals_free(take_pointer(service->signals));
+	lw_loop_free(take_pointer(service->loop));
+}
+
+void service_measure(struct service_rate *rate, uint64_t total)
+{
+	rate->per_second = total > rate->last ? total - rate->last : 0;
+	rate->last = total;
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What a running hub and a running tunnel have in common: a loop, signals, a name with its lock and control socket, captures, a
+ * tick once a second, and an orderly end.
+ *
+ * service_open() comes before anything is changed on the machine and refuses a name that runs already. SIGTERM, SIGINT, SIGHUP and the
+ * control verb stop call ops->stop, which begins to end and calls service_end() when that is done; a second signal ends at once.
+ * Either way service_run() returns to its caller, who takes back everything he made.
+ */
+#ifndef PROGRAM_SERVICE_H
+#define PROGRAM_SERVICE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <longwire/loop.h>
+
+#include "loop/loop.h"
+#include "program/captures.h"
+#include "program/control.h"
+#include "program/instance.h"
+#include "program/report.h"
+
+struct arguments;
+struct item_list;
+struct lw_error;
+struct signals;
+
+struct service_ops {
+	/* Fill in what only a hub or a tunnel knows; pointers must stay valid until the next call. 0 or -ENOMEM. */
+	int (*report)(void *user, struct report *report);
+	/* Begin to end in order. */
+	void (*stop)(void *user);
+	/* Once a second. */
+	void (*tick)(void *user);
+};
+
+struct service {
+	struct lw_loop *loop;
+	struct signals *signals;
+	struct instance *instance;
+	struct control *control;
+	struct captures captures;
+	struct report_capture capture_reports[CAPTURES_MAX];
+	struct loop_timer tick;
+	const struct service_ops *ops;
+	void *user;
+	char name[INSTANCE_NAME_SIZE];
+	int64_t started;
+	bool is_stopping;
+	int exit_status; /* enum program_exit */
+};
+
+/* The log to standard error, and privileges_harden. First of all. */
+void service_prepare(const struct arguments *arguments);
+/* words[0] is the file. Zeroed service. Return: 0, or a negative errno with a sentence; service_close in both cases. */
+int service_open(struct service *service, const struct arguments *arguments,
+		 const struct service_ops *ops, void *user, struct lw_error *ret_error);
+/* Return: the exit status. */
+int service_run(struct service *service);
+/* End the run with a status, unless a worse one was given before. */
+void service_end(struct service *service, int exit_status);
+/* Tell observers, and the service manager: text is "2 of 3 clients connected". */
+void service_changed(struct service *service, const char *text);
+void service_ready(const char *text);
+void service_close(struct service *service);
+
+/* Bytes a second, measured at the tick. */
+struct service_rate {
+	uint64_t last, per_second;
+};
+
+void service_measure(struct service_rate *rate, uint64_t total);
+
+#endif

@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * longwire up: one tunnel in the foreground.
+ *
+ * The tunnel itself tries again for as long as it takes, with device and settings in place. What ends a connection nevertheless
+ * (the device was removed, settings that could not be applied to a network that changed) is tried again from here, later and later;
+ * only a connection that never came up ends the program, if its reason is on this machine, because trying again would not help.
+ */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <longwire/connection.h>
+#include <longwire/error.h>
+#include <longwire/tunnel.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "network/network.h"
+#include "program/command.h"
+#include "program/plan.h"
+#include "program/privileges.h"
+#include "program/service.h"
+
+enum {
+	RESTART_MS_MIN = 2000,
+	RESTART_MS_MAX = 30000,
+	/* The first connection may take as long as the hub is away: --wait is the user's own limit. */
+	START_FOREVER_MS = 1000u * 3600 * 24 * 24,
+};
+
+struct running_tunnel {
+	struct service service;
+	const struct tunnel_config *config;
+	struct tunnel_plan plan;
+	struct lw_tunnel *tunnel;
+	struct lw_connection *connection;
+	struct loop_timer wait, restart;
+	uint64_t restart_ms;
+	bool once, is_waiting, was_connected;
+	enum lw_status observed;
+	struct service_rate received, sent;
+	struct report_connection reported;
+	struct lw_tunnel_status link;
+	struct network_link interface;
+};
+
+static int report_tunnel(void *user, struct report *report)
+{
+	struct running_tunnel *running = user;
+
+	running->reported.status = lw_connection_status(running->connection);
+	running->reported.connected_date = lw_connection_connected_date(running->connection);
+	lw_connection_last_error(running->connection, &running->reported.last_error);
+	running->link.size = sizeof(running->link);
+	lw_tunnel_status(running->tunnel, &running->link);
+	report->kind = "tunnel";
+	report->state = lw_status_name(running->reported.status);
+	report->layer = running->plan.tunnel.layer;
+	report->connection = &running->reported;
+	report->link = &running->link;
+	report->received_rate = running->received.per_second;
+	report->sent_rate = running->sent.per_second;
+	report->addresses = running->plan.settings.addresses;
+	report->n_addresses = running->plan.settings.n_addresses;
+	report->interface_name = running->plan.device.name;
+	if (report->interface_name &&
+	    network_link_get(report->interface_name, &running->interface, NULL) == 0)
+		report->interface = &running->interface;
+	return 0;
+}
+
+static void tick_tunnel(void *user)
+{
+	struct running_tunnel *running = user;
+	struct lw_tunnel_status status = { .size = sizeof(status) };
+
+	lw_tunnel_status(running->tunnel, &status);
+	service_measure(&running->received, status.received_bytes);
+	service_measure(&running->sent, status.sent_bytes);
+}
+
+static void stop_tunnel(void *user)
+{
+	struct running_tunnel *running = user;
+
+	if (!lw_connection_stop(running->connection, LW_STOP_USER_INITIATED) &&
+	    lw_connection_status(running->connection) == LW_STATUS_DISCONNECTED)
+		service_end(&running->service, PROGRAM_DONE);
+}
+
+static const struct service_ops service_ops = {
+	.report = report_tunnel,
+	.stop = stop_tunnel,
+	.tick = tick_tunnel,
+};
+
+static void start_connection(struct running_tunnel *running);
+
+static void on_restart(struct loop_timer *timer)
+{
+	start_connection(container_of(timer, struct running_tunnel, restart));
+}
+
+static void on_wait(struct loop_timer *timer)
+{
+	struct running_tunnel *running = container_of(timer, struct running_tunnel, wait);
+	struct lw_tunnel_status status = { .size = sizeof(status) };
+
+	lw_tunnel_status(running->tunnel, &status);
+	log_error("not connected within the time given with --wait (%s%s%s)",
+		  lw_link_state_name(status.link), *status.hub ? " " : "", status.hub);
+	running->service.exit_status = PROGRAM_FAILED;
+	if (lw_connection_status(running->connection) == LW_STATUS_DISCONNECTED)
+		service_end(&running->service, PROGRAM_FAILED);
+	else
+		lw_connection_stop(running->connection, LW_STOP_USER_INITIATED);
+}
+
+static void connected(struct running_tunnel *running)
+{
+	bool is_first = !running->was_connected;
+
+	running->was_connected = true;
+	running->restart_ms = RESTART_MS_MIN;
+	loop_timer_cancel(&running->wait);
+	if (is_first && running->is_waiting)
+		service_ready("connected");
+}
+
+/* Whether it would be the same another time, because the reason is here. */
+static bool is_local(const struct lw_error *error)
+{
+	return error->domain == LW_DOMAIN_TUNNEL || error->domain == LW_DOMAIN_SYSTEM ||
+	       error->domain == LW_DOMAIN_CONFIGURATION;
+}
+
+static void disconnected(struct running_tunnel *running)
+{
+	struct lw_error error;
+
+	lw_connection_last_error(running->connection, &error);
+	if (running->service.is_stopping) {
+		service_end(&running->service, PROGRAM_DONE);
+		return;
+	}
+	if (error.domain != LW_DOMAIN_NONE)
+		log_error("%s", error.text);
+	if (running->service.exit_status || running->once ||
+	    (!running->was_connected && is_local(&error))) {
+		service_end(&running->service, PROGRAM_FAILED);
+		return;
+	}
+	log_info("connecting again in %u s", (unsigned)(running->restart_ms / 1000));
+	loop_timer_set_in_ms(running->service.loop, &running->restart, running->restart_ms);
+	running->restart_ms = MIN(running->restart_ms * 2, (uint64_t)RESTART_MS_MAX);
+}
+
+/* With --once a connection that is lost has failed, although the tunnel would bring it back. */
+static void reasserting(struct running_tunnel *running)
+{
+	if (!running->once || running->service.is_stopping)
+		return;
+	log_error("the connection was lost");
+	running->service.exit_status = PROGRAM_FAILED;
+	lw_connection_stop(running->connection, LW_STOP_CONNECTION_FAILED);
+}
+
+static void on_status(struct lw_connection *connection, enum lw_status status, void *user)
+{
+	struct running_tunnel *running = user;
+	enum lw_status before = running->observed;
+
+	(void)connection;
+	/* The first call says the present state, of which nothing is news. */
+	if (status == before)
+		return;
+	running->observed = status;
+	log_info("%s", lw_status_name(status));
+	service_changed(&running->service, lw_status_name(status));
+	if (status == LW_STATUS_CONNECTED)
+		connected(running);
+	else if (status == LW_STATUS_REASSERTING)
+		reasserting(running);
+	else if (status == LW_STATUS_DISCONNECTED)
+		disconnected(running);
+}
+
+static void start_connection(struct running_tunnel *running)
+{
+	const struct lw_start_options options = {
+		.size = sizeof(options),
+		.origin = LW_START_USER,
+	};
+	struct lw_error error;
+
+	if (lw_connection_start(running->connection, &options, &error) == 0)
+		return;
+	log_error("%s", error.text);
+	if (running->once || !running->was_connected) {
+		service_end(&running->service, PROGRAM_FAILED);
+		return;
+	}
+	loop_timer_set_in_ms(running->service.loop, &running->restart, running->restart_ms);
+	running->restart_ms = MIN(running->restart_ms * 2, (uint64_t)RESTART_MS_MAX);
+}
+
+static int attach_captures(struct running_tunnel *running, struct lw_error *error)
+{
+	struct captures *captures = &running->service.captures;
+
+	for (size_t i = 0; i < captures->n; i++) {
+		int r = lw_connection_attach_capture(running->connection,
+						     captures->items[i].capture);
+
+		if (r < 0)
+			return error_errno(error, -r, "capture %s", captures->items[i].file);
+	}
+	return 0;
+}
+
+static int make_connection(struct running_tunnel *running, struct lw_error *error)
+{
+	struct lw_connection_options options = {
+		.size = sizeof(options),
+		.device = running->plan.device,
+		.start_timeout_ms = running->once ? 0 : START_FOREVER_MS,
+	};
+	int r;
+
+	/* A device that was made for this user is used as it is. */
+	if (!privileges_has_net_admin() &&
+	    running->plan.settings.ethernet_address == running->plan.ethernet_address)
+		running->plan.settings.ethernet_address = NULL;
+	r = lw_tunnel_new(&running->plan.tunnel, &running->tunnel, error);
+	if (r < 0)
+		return r;
+	options.ops = lw_tunnel_provider_ops(running->tunnel);
+	options.user = running->tunnel;
+	return lw_connection_new(running->service.loop, &options, &running->connection, error);
+}
+
+static int open_tunnel(struct running_tunnel *running, struct lw_error *error)
+{
+	struct lw_loop *loop = running->service.loop;
+	int r = loop_timer_init(loop, &running->wait, on_wait);
+
+	if (r == 0)
+		r = loop_timer_init(loop, &running->restart, on_restart);
+	if (r < 0)
+		return error_errno(error, -r, "timers");
+	r = captures_open(&running->service.captures, running->plan.tunnel.layer,
+			  &running->config->captures, error);
+	if (r == 0)
+		r = make_connection(running, error);
+	if (r == 0)
+		r = attach_captures(running, error);
+	if (r == 0)
+		r = privileges_drop(PRIVILEGE_NET_ADMIN, error);
+	return r;
+}
+
+static void close_tunnel(struct running_tunnel *running)
+{
+	captures_close(&running->service.captures);
+	lw_connection_free(running->connection);
+	lw_tunnel_free(running->tunnel);
+	if (running->service.loop) {
+		loop_timer_done(running->service.loop, &running->wait);
+		loop_timer_done(running->service.loop, &running->restart);
+	}
+	service_close(&running->service);
+	plan_tunnel_done(&running->plan);
+}
+
+static int run_tunnel(const struct arguments *arguments, struct running_tunnel *running)
+{
+	struct lw_error error;
+	int r = service_open(&running->service, arguments, &service_ops, running, &error);
+
+	if (r < 0) {
+		log_error("%s", error.text);
+		return error.domain == LW_DOMAIN_CONFIGURATION ? PROGRAM_USAGE : PROGRAM_FAILED;
+	}
+	r = open_tunnel(running, &error);
+	if (r < 0) {
+		log_error("%s", error.text);
+		return PROGRAM_FAILED;
+	}
+	running->observed = LW_STATUS_DISCONNECTED;
+	lw_connection_observe(running->connection, on_status, running);
+	if (arguments->wait.is_set)
+		loop_timer_set_in_ms(running->service.loop, &running->wait,
+				     (uint64_t)arguments->wait.value * 1000);
+	if (!running->is_waiting)
+		service_ready("connecting");
+	start_connection(running);
+	return service_run(&running->service);
+}
+
+int command_up(const struct arguments *arguments)
+{
+	struct schema_errors errors = { .file = arguments->words[0] };
+	struct running_tunnel *running;
+	struct config config;
+	int r, status = PROGRAM_USAGE;
+
+	service_prepare(arguments);
+	if (plan_load(arguments->words[0], CONFIG_TUNNEL, &config) < 0)
+		return PROGRAM_USAGE;
+	running = calloc(1, sizeof(*running));
+	if (!running) {
+		config_done(&config);
+		return command_fail(PROGRAM_FAILED, "no memory");
+	}
+	running->config = &config.tunnel;
+	running->restart_ms = RESTART_MS_MIN;
+	running->once = arguments->once;
+	running->is_waiting = arguments->wait.is_set;
+	r = plan_tunnel(&config.tunnel, &running->plan, &errors);
+	running->plan.tunnel.once = arguments->once;
+	if (plan_tell(&errors) == 0 && r == 0)
+		status = run_tunnel(arguments, running);
+	close_tunnel(running);
+	free(running);
+	config_done(&config);
+	return status;
+}
