@@ -32,7 +32,7 @@ struct lw_connection_options {
 	void *user;			   /* given to every op */
 	struct lw_device_options device;   /* opened at each start; unless flow is given */
 	struct lw_packet_flow *flow;	   /* borrowed; memory or opened by the caller */
-	uint32_t start_timeout_ms;	   /* 0: 60 000 */
+	uint32_t start_timeout_ms;	   /* 0: 60 000; UINT32_MAX: none, try for ever */
 	uint32_t stop_timeout_ms;	   /* 0: 20 000 */
 };
 

@@ -44,6 +44,7 @@ struct lw_hub_options {
 	size_t n_own_addresses;
 	const char *const *included_routes; /* offered to every client */
 	size_t n_included_routes;
+	bool inline_handshakes; /* on the loop's own thread: for tests with a clock of their own */
 };
 
 struct lw_peer_options {

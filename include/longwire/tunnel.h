@@ -31,6 +31,8 @@ struct lw_tunnel_options {
 	const char *identity_file; /* PEM, private key and certificate; nobody else may read it */
 	uint32_t mtu;		   /* largest IP packet; 0: what the hub says, else 1500 */
 	unsigned accept;	   /* enum lw_accept; 0: addresses and mtu in IP mode, nothing in Ethernet */
+	const char *const *networks; /* IP: prefixes behind this machine that the hub may reach through it */
+	size_t n_networks;
 	const struct lw_network_settings *settings; /* win over what the hub offers; NULL: none */
 	bool inline_handshakes; /* on the loop's own thread: for tests with a clock of their own */
 	bool once; /* a first connection that fails fails the start instead of being tried again */

@@ -1,0 +1,623 @@
+/* SPDX-License-Identifier: MIT */
+/* The client's link to its hub, and the provider's operations. */
+#include "tunnel/client.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <longwire/flow.h>
+#include <longwire/provider.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "flow/flow.h"
+#include "tunnel/dialer.h"
+
+enum { SETTINGS_WAIT_MS = 10000, PARTING_MS = 100 };
+
+static void attempt(struct lw_tunnel *tunnel);
+
+const char *lw_link_state_name(enum lw_link_state state)
+{
+	static const char *const names[] = { "idle",  "resolving", "connecting", "handshake",
+					     "hello", "up",        "waiting" };
+
+	return (size_t)state < ARRAY_SIZE(names) ? names[state] : "?";
+}
+
+static void link_set(struct lw_tunnel *tunnel, enum lw_link_state next)
+{
+	/* Every state may fall back to waiting or idle; forward they come one after the other. */
+	static const unsigned forward[] = {
+		[LW_LINK_IDLE] = 1u << LW_LINK_RESOLVING,
+		[LW_LINK_RESOLVING] = 1u << LW_LINK_CONNECTING | 1u << LW_LINK_HANDSHAKE,
+		[LW_LINK_CONNECTING] = 1u << LW_LINK_HANDSHAKE,
+		[LW_LINK_HANDSHAKE] = 1u << LW_LINK_HELLO,
+		[LW_LINK_HELLO] = 1u << LW_LINK_UP,
+		[LW_LINK_UP] = 0,
+		[LW_LINK_WAITING] = 1u << LW_LINK_RESOLVING,
+	};
+
+	if (tunnel->link == next)
+		return;
+	assert(next == LW_LINK_IDLE || next == LW_LINK_WAITING ||
+	       forward[tunnel->link] & 1u << next);
+	log_debug("link: %s -> %s", lw_link_state_name(tunnel->link), lw_link_state_name(next));
+	tunnel->link = next;
+}
+
+/* ---- the end of an attempt or session */
+
+static enum lw_connection_error error_of_goodbye(const struct session_end *end)
+{
+	switch (end->code) {
+	case GOODBYE_REFUSED:
+	case GOODBYE_REMOVED:
+		return LW_CONNECTION_ERROR_AUTHENTICATION_FAILED;
+	case GOODBYE_PROTOCOL:
+	case GOODBYE_VERSION:
+	case GOODBYE_LAYER:
+		return LW_CONNECTION_ERROR_NEGOTIATION_FAILED;
+	case GOODBYE_DEAD:
+	case GOODBYE_STALLED:
+		return LW_CONNECTION_ERROR_SERVER_DEAD;
+	default:
+		return LW_CONNECTION_ERROR_SERVER_DISCONNECTED;
+	}
+}
+
+static enum backoff_class class_of_goodbye(const struct session_end *end)
+{
+	switch (end->code) {
+	case GOODBYE_REFUSED:
+	case GOODBYE_REMOVED:
+	case GOODBYE_VERSION:
+	case GOODBYE_LAYER:
+		return BACKOFF_REFUSED;
+	case GOODBYE_REPLACED:
+		return BACKOFF_REPLACED;
+	default:
+		return BACKOFF_LOST;
+	}
+}
+
+static void finish_start(struct lw_tunnel *tunnel, const struct lw_error *error)
+{
+	struct lw_completion *starting = take_pointer(tunnel->starting);
+
+	if (starting)
+		lw_completion_finish(starting, error);
+}
+
+static void wait_for_next(struct lw_tunnel *tunnel, enum backoff_class class)
+{
+	uint64_t now = lw_loop_now_ns(tunnel->loop);
+	uint32_t random, wait_ms;
+
+	random_bytes(&random, sizeof(random));
+	wait_ms = backoff_next_ms(&tunnel->backoff, class, now, random);
+	tunnel->retry_due_ns = now + wait_ms * UINT64_C(1000000);
+	loop_timer_set(tunnel->loop, &tunnel->timer, tunnel->retry_due_ns);
+	log_info("next attempt in %u.%u s", wait_ms / 1000, wait_ms % 1000 / 100);
+}
+
+static void link_failed(struct lw_tunnel *tunnel, enum backoff_class class,
+			const struct lw_error *error)
+{
+	bool was_told = !strcmp(tunnel->last_failure, error->text);
+
+	snprintf(tunnel->last_failure, sizeof(tunnel->last_failure), "%.230s", error->text);
+	log_line(was_told ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "%s", error->text);
+	link_set(tunnel, LW_LINK_WAITING);
+	if (tunnel->was_up)
+		lw_provider_set_reasserting(tunnel->provider, true);
+	if (!tunnel->once) {
+		wait_for_next(tunnel, class);
+		return;
+	}
+	if (tunnel->starting)
+		finish_start(tunnel, error);
+	else
+		lw_provider_cancel(tunnel->provider, LW_STOP_CONNECTION_FAILED, error);
+}
+
+static void session_ended(struct session *session, const struct session_end *end)
+{
+	struct lw_tunnel *tunnel = session->user;
+	struct lw_error error;
+
+	session_free(session, &tunnel->lingers);
+	if (tunnel->session != session)
+		return;
+	tunnel->session = NULL;
+	error_set(&error, 0, LW_DOMAIN_CONNECTION, error_of_goodbye(end), "%s%s: %s",
+		  end->by_peer ? "the hub said: " : "", tunnel->address, end->text);
+	if (end->by_peer)
+		error_set(&error, 0, LW_DOMAIN_CONNECTION, error_of_goodbye(end),
+			  "%s said goodbye (%s): %s", tunnel->address, goodbye_name(end->code),
+			  end->text);
+	if (tunnel->stopping || !tunnel->provider)
+		return;
+	link_failed(tunnel, class_of_goodbye(end), &error);
+}
+
+/* ---- settings */
+
+static void forget_prefixes(struct lw_tunnel *tunnel)
+{
+	if (tunnel->layer == LW_LAYER_IP)
+		vswitch_clear_prefixes(tunnel->vswitch, &tunnel->device);
+}
+
+/* From now on only what is addressed to this machine, or to the networks it speaks for, comes in. */
+static void learn_prefixes(struct lw_tunnel *tunnel, const struct accepted *accepted)
+{
+	if (tunnel->layer != LW_LAYER_IP)
+		return;
+	forget_prefixes(tunnel);
+	for (size_t i = 0; i < accepted->n_addresses; i++) {
+		struct ip_prefix host = accepted->addresses[i];
+
+		host.length = ip_address_bits(&host.address);
+		(void)vswitch_add_prefix(tunnel->vswitch, &tunnel->device, &host);
+	}
+	for (size_t i = 0; i < tunnel->n_networks; i++)
+		(void)vswitch_add_prefix(tunnel->vswitch, &tunnel->device, &tunnel->networks[i]);
+}
+
+static void settings_applied(const struct lw_error *error, void *user)
+{
+	struct lw_tunnel *tunnel = user;
+
+	tunnel->is_applying = false;
+	if (!tunnel->provider || tunnel->stopping)
+		return;
+	if (error) {
+		log_error("settings: %s", error->text);
+		if (tunnel->starting)
+			finish_start(tunnel, error);
+		else
+			lw_provider_cancel(tunnel->provider, LW_STOP_CONFIGURATION_FAILED, error);
+		return;
+	}
+	if (!tunnel->session || tunnel->link != LW_LINK_HELLO)
+		return; /* lost meanwhile: the next session applies them again, which does nothing */
+	loop_timer_cancel(&tunnel->timer);
+	link_set(tunnel, LW_LINK_UP);
+	backoff_reset(&tunnel->backoff);
+	tunnel->last_failure[0] = '\0';
+	tunnel->connects++;
+	log_info("connected to %s (%s)", tunnel->address, tunnel->session->tls);
+	if (tunnel->was_up)
+		lw_provider_set_reasserting(tunnel->provider, false);
+	tunnel->was_up = true;
+	finish_start(tunnel, NULL);
+}
+
+static bool settings_come_too_fast(struct lw_tunnel *tunnel)
+{
+	uint64_t now = lw_loop_now_ns(tunnel->loop);
+
+	if (now - tunnel->settings_window_ns > UINT64_C(10000000000)) {
+		tunnel->settings_window_ns = now;
+		tunnel->settings_seen = 0;
+	}
+	return ++tunnel->settings_seen > TUNNEL_SETTINGS_PER_10S;
+}
+
+static void apply_offer(struct lw_tunnel *tunnel, const struct offer *offer)
+{
+	struct ip_address hub = { 0 };
+	const struct acceptance acceptance = {
+		.layer = tunnel->layer,
+		.accept = tunnel->accept,
+		.mtu = tunnel->mtu,
+		.local = &tunnel->local,
+		.hub = ip_address_of_sockaddr((const struct sockaddr *)&tunnel->peer, &hub) < 0
+			       ? NULL
+			       : &hub,
+		.identity = &tunnel->identity,
+	};
+	struct accepted accepted;
+	char text[IP_TEXT_SIZE];
+
+	if (acceptance_decide(&acceptance, offer, &accepted) < 0) {
+		session_finish(tunnel->session, GOODBYE_RESOURCES, "out of memory");
+		return;
+	}
+	if (acceptance.hub)
+		accepted.settings.remote_address = ip_address_format(&hub, text);
+	if (strcmp(tunnel->refused, accepted.refused) && accepted.refused[0])
+		log_warning("of what the hub offered, this was not accepted: %s", accepted.refused);
+	snprintf(tunnel->refused, sizeof(tunnel->refused), "%s", accepted.refused);
+	learn_prefixes(tunnel, &accepted);
+	if (accepted.settings.mtu)
+		tunnel->device.mtu = accepted.settings.mtu;
+	tunnel->is_applying = true;
+	lw_provider_set_network_settings(tunnel->provider, &accepted.settings, settings_applied,
+					 tunnel);
+	accepted_done(&accepted);
+}
+
+static void session_settings(struct session *session, const uint8_t *data, size_t length)
+{
+	struct lw_tunnel *tunnel = session->user;
+	struct lw_error error;
+	struct offer offer;
+
+	if (tunnel->session != session)
+		return;
+	if (settings_come_too_fast(tunnel)) {
+		snprintf(tunnel->refused, sizeof(tunnel->refused), "more than %d settings in 10 s",
+			 TUNNEL_SETTINGS_PER_10S);
+		return;
+	}
+	if (offer_decode(data, length, &offer, &error) < 0) {
+		session_finish(session, GOODBYE_PROTOCOL, error.text);
+		return;
+	}
+	apply_offer(tunnel, &offer);
+	offer_done(&offer);
+}
+
+/* ---- the session's packets */
+
+static void session_up(struct session *session)
+{
+	struct lw_tunnel *tunnel = session->user;
+
+	if (session->peer_hello.mtu < session->mtu && tunnel->mtu)
+		log_warning("the network's MTU is %u: larger packets will be dropped",
+			    session->peer_hello.mtu);
+	tunnel->hub.mtu = session->peer_hello.mtu;
+}
+
+static void session_packets(struct session *session, const struct lw_packet *packets, size_t n)
+{
+	struct lw_tunnel *tunnel = session->user;
+	struct capture_set *captures = packet_flow_captures(tunnel->flow);
+	const struct capture_context context = { .port = tunnel->hub.name };
+
+	if (tunnel->session != session)
+		return;
+	for (size_t i = 0; i < n; i++)
+		capture_see(captures, LW_CAPTURE_SESSION_IN, &packets[i], &context);
+	vswitch_input(tunnel->vswitch, &tunnel->hub, packets, n, lw_loop_now_ns(tunnel->loop));
+}
+
+static const struct session_ops client_session_ops = {
+	.up = session_up,
+	.packets = session_packets,
+	.settings = session_settings,
+	.ended = session_ended,
+};
+
+static void hub_output(struct vport *vport, const struct lw_packet *packet)
+{
+	struct lw_tunnel *tunnel = container_of(vport, struct lw_tunnel, hub);
+	const struct capture_context context = { .port = vport->name };
+	enum lw_drop drop =
+		tunnel->session ? session_output(tunnel->session, packet) : LW_DROP_PORT_DOWN;
+
+	if (unlikely(drop != LW_DROP_NONE))
+		vswitch_drop(tunnel->vswitch, vport, packet, drop);
+	else
+		capture_see(packet_flow_captures(tunnel->flow), LW_CAPTURE_SESSION_OUT, packet,
+			    &context);
+}
+
+static void hub_flush(struct vport *vport)
+{
+	struct lw_tunnel *tunnel = container_of(vport, struct lw_tunnel, hub);
+
+	if (tunnel->session)
+		session_flush(tunnel->session);
+}
+
+static void device_output(struct vport *vport, const struct lw_packet *packet)
+{
+	struct lw_tunnel *tunnel = container_of(vport, struct lw_tunnel, device);
+
+	(void)lw_packet_flow_write(tunnel->flow, 0, packet, 1);
+}
+
+static const struct vport_ops hub_ops = { .output = hub_output, .flush = hub_flush };
+static const struct vport_ops device_ops = { .output = device_output };
+
+static void read_device(struct lw_tunnel *tunnel);
+
+static void device_packets(struct lw_packet_flow *flow, uint16_t queue,
+			   const struct lw_packet *packets, size_t n, int error, void *user)
+{
+	struct lw_tunnel *tunnel = user;
+
+	(void)flow;
+	(void)queue;
+	if (!n) {
+		struct lw_error gone;
+
+		error_set(&gone, 0, LW_DOMAIN_SYSTEM, -error, "the tunnel's interface is gone: %s",
+			  strerror(-error));
+		lw_provider_cancel(tunnel->provider, LW_STOP_PROVIDER_FAILED, &gone);
+		return;
+	}
+	vswitch_input(tunnel->vswitch, &tunnel->device, packets, n, lw_loop_now_ns(tunnel->loop));
+	read_device(tunnel);
+}
+
+static void read_device(struct lw_tunnel *tunnel)
+{
+	if (lw_packet_flow_read(tunnel->flow, 0, 0, device_packets, tunnel) < 0)
+		log_error("the tunnel's interface cannot be read");
+}
+
+/* ---- attempts */
+
+static void handshake_done(struct handshake_result *result, void *user)
+{
+	struct lw_tunnel *tunnel = user;
+	const struct session_options options = {
+		.side = ADMISSION_CLIENT,
+		.layer = tunnel->layer,
+		.mtu = tunnel->mtu ? tunnel->mtu : 1500,
+		.ops = &client_session_ops,
+		.user = tunnel,
+	};
+	struct lw_error error;
+	int outcome;
+
+	tunnel->request = NULL;
+	if (result->outcome != HANDSHAKE_ADMITTED) {
+		error_set(&error, 0, LW_DOMAIN_CONNECTION, result->error.code, "%s: %s",
+			  tunnel->address, result->error.text);
+		link_failed(tunnel,
+			    result->outcome == HANDSHAKE_REFUSED ? BACKOFF_REFUSED : BACKOFF_LOST,
+			    &error);
+		return;
+	}
+	outcome =
+		session_new(tunnel->loop, result->fd, &result->session, &options, &tunnel->session);
+	if (outcome < 0) {
+		error_errno(&error, -outcome, "%s", tunnel->address);
+		link_failed(tunnel, BACKOFF_LOST, &error);
+		return;
+	}
+	result->fd = -1;
+	link_set(tunnel, LW_LINK_HELLO);
+	loop_timer_set_in_ms(tunnel->loop, &tunnel->timer, SETTINGS_WAIT_MS);
+}
+
+static void dialed(int fd, const struct sockaddr_storage *peer, const struct lw_error *error,
+		   void *user)
+{
+	struct lw_tunnel *tunnel = user;
+	struct lw_error memory;
+
+	if (fd < 0) {
+		link_failed(tunnel, BACKOFF_LOST, error);
+		return;
+	}
+	tunnel->peer = *peer;
+	sockaddr_format((const struct sockaddr *)peer, tunnel->address, sizeof(tunnel->address));
+	if (handshaker_submit(tunnel->handshaker, fd, peer, handshake_done, tunnel,
+			      &tunnel->request) < 0) {
+		close(fd);
+		error_errno(&memory, ENOMEM, "%s", tunnel->address);
+		link_failed(tunnel, BACKOFF_LOST, &memory);
+		return;
+	}
+	link_set(tunnel, LW_LINK_HANDSHAKE);
+}
+
+static void ask_dial(struct lw_tunnel *tunnel)
+{
+	struct sockaddr_storage peer = { 0 };
+	struct lw_error error;
+	int fd = -1, result = tunnel->dial(tunnel->dial_user, &fd);
+
+	if (result < 0) {
+		error_errno(&error, -result, "no connection to the hub");
+		dialed(-1, NULL, &error, tunnel);
+		return;
+	}
+	(void)getpeername(fd, (struct sockaddr *)&peer, &(socklen_t){ sizeof(peer) });
+	socket_prepare(fd);
+	dialed(fd, &peer, NULL, tunnel);
+}
+
+static void attempt(struct lw_tunnel *tunnel)
+{
+	tunnel->retry_due_ns = 0;
+	link_set(tunnel, LW_LINK_RESOLVING);
+	if (tunnel->dial)
+		ask_dial(tunnel);
+	else
+		dialer_start(tunnel->dialer);
+}
+
+static void end_parting(struct lw_tunnel *tunnel);
+
+static void timer_due(struct loop_timer *timer)
+{
+	struct lw_tunnel *tunnel = container_of(timer, struct lw_tunnel, timer);
+
+	if (tunnel->stopping)
+		end_parting(tunnel);
+	else if (tunnel->link == LW_LINK_WAITING)
+		attempt(tunnel);
+	else if (tunnel->link == LW_LINK_HELLO && tunnel->session && !tunnel->is_applying)
+		session_finish(tunnel->session, GOODBYE_PROTOCOL, "no settings within 10 s");
+}
+
+/* ---- starting and stopping */
+
+static int make_book(struct lw_tunnel *tunnel)
+{
+	struct admission_entry entries[TUNNEL_PINS_MAX] = { 0 };
+	struct admission_book *book;
+	int result;
+
+	for (size_t i = 0; i < tunnel->n_pins; i++) {
+		entries[i].pin = tunnel->pins[i];
+		snprintf(entries[i].name, sizeof(entries[i].name), "hub");
+	}
+	result = admission_book_new(entries, tunnel->n_pins, &book);
+	return result < 0 ? result : handshaker_set_book(tunnel->handshaker, book);
+}
+
+static int make_handshaker(struct lw_tunnel *tunnel, struct lw_error *ret_error)
+{
+	int result;
+
+	if (tunnel->handshaker)
+		return 0;
+	result = handshaker_new(tunnel->loop, ADMISSION_CLIENT, tunnel->inline_handshakes,
+				tunnel->credentials, &tunnel->handshaker, ret_error);
+	if (result < 0)
+		return result;
+	tunnel->credentials = NULL;
+	result = make_book(tunnel);
+	return result < 0 ? error_errno(ret_error, -result, "hub.pin") : 0;
+}
+
+static int make_pipe(struct lw_tunnel *tunnel)
+{
+	const struct vswitch_options options = {
+		.layer = tunnel->layer,
+		.is_pipe = true,
+		.between = LW_BETWEEN_DIRECT,
+		.captures = packet_flow_captures(tunnel->flow),
+	};
+	int result = vswitch_new(&options, &tunnel->vswitch);
+
+	tunnel->device = (struct vport){ .ops = &device_ops,
+					 .name = "device",
+					 .is_device = true,
+					 .mtu = tunnel->mtu,
+					 .policy.behind = LW_BEHIND_LAN };
+	tunnel->hub =
+		(struct vport){ .ops = &hub_ops, .name = "hub", .policy.behind = LW_BEHIND_LAN };
+	vport_policy_complete(&tunnel->device.policy);
+	vport_policy_complete(&tunnel->hub.policy);
+	if (result >= 0)
+		result = vswitch_add(tunnel->vswitch, &tunnel->device);
+	if (result >= 0)
+		result = vswitch_add(tunnel->vswitch, &tunnel->hub);
+	return result;
+}
+
+void client_dismantle(struct lw_tunnel *tunnel)
+{
+	if (!tunnel->loop)
+		return;
+	handshaker_cancel(take_pointer(tunnel->request));
+	session_free(take_pointer(tunnel->session), &tunnel->lingers);
+	lingers_free(&tunnel->lingers);
+	dialer_free(take_pointer(tunnel->dialer));
+	loop_timer_done(tunnel->loop, &tunnel->timer);
+	if (tunnel->flow)
+		lw_packet_flow_cancel_read(tunnel->flow, 0);
+	if (tunnel->vswitch) {
+		vswitch_remove(tunnel->vswitch, &tunnel->device);
+		vswitch_remove(tunnel->vswitch, &tunnel->hub);
+	}
+	vswitch_free(take_pointer(tunnel->vswitch));
+	link_set(tunnel, LW_LINK_IDLE);
+	tunnel->flow = NULL;
+	tunnel->provider = NULL;
+}
+
+static int set_up(struct lw_tunnel *tunnel, struct lw_error *ret_error)
+{
+	int result = make_handshaker(tunnel, ret_error);
+
+	if (result < 0)
+		return result;
+	result = loop_timer_init(tunnel->loop, &tunnel->timer, timer_due);
+	if (result >= 0)
+		result = make_pipe(tunnel);
+	if (result < 0)
+		return error_errno(ret_error, -result, "cannot start");
+	if (tunnel->dial)
+		return 0;
+	return dialer_new(tunnel->loop, (const char *const *)tunnel->hubs, tunnel->n_hubs, dialed,
+			  tunnel, &tunnel->dialer, ret_error);
+}
+
+static void start(struct lw_provider *provider, const struct lw_start_options *options,
+		  struct lw_completion *done, void *user)
+{
+	struct lw_tunnel *tunnel = user;
+	struct lw_error error;
+
+	(void)options;
+	tunnel->provider = provider;
+	tunnel->loop = lw_provider_loop(provider);
+	tunnel->flow = lw_provider_packet_flow(provider);
+	tunnel->was_up = tunnel->is_applying = false;
+	list_init(&tunnel->lingers);
+	backoff_reset(&tunnel->backoff);
+	if (set_up(tunnel, &error) < 0) {
+		client_dismantle(tunnel);
+		lw_completion_finish(done, &error);
+		return;
+	}
+	tunnel->starting = done;
+	read_device(tunnel);
+	attempt(tunnel);
+}
+
+static void end_parting(struct lw_tunnel *tunnel)
+{
+	struct lw_completion *stopping = take_pointer(tunnel->stopping);
+
+	client_dismantle(tunnel);
+	lw_completion_finish(stopping, NULL);
+}
+
+static void stop(struct lw_provider *provider, enum lw_stop_reason reason,
+		 struct lw_completion *done, void *user)
+{
+	struct lw_tunnel *tunnel = user;
+	struct lw_error error;
+
+	(void)provider;
+	log_debug("stopping, reason %d", (int)reason);
+	error_set(&error, 0, LW_DOMAIN_CONNECTION, LW_CONNECTION_ERROR_SERVER_NOT_RESPONDING, "%s",
+		  tunnel->last_failure[0] ? tunnel->last_failure
+					  : "stopped before it was connected");
+	tunnel->stopping = done;
+	finish_start(tunnel, &error);
+	loop_timer_cancel(&tunnel->timer);
+	lw_packet_flow_cancel_read(tunnel->flow, 0);
+	if (tunnel->session) {
+		session_finish(tunnel->session, GOODBYE_NONE, "this end was stopped");
+		loop_timer_set_in_ms(tunnel->loop, &tunnel->timer, PARTING_MS);
+	} else {
+		end_parting(tunnel);
+	}
+}
+
+static const struct lw_provider_ops ethernet_ops = {
+	.size = sizeof(ethernet_ops),
+	.name = "longwire",
+	.layer = LW_LAYER_ETHERNET,
+	.start = start,
+	.stop = stop,
+};
+
+static const struct lw_provider_ops ip_ops = {
+	.size = sizeof(ip_ops),
+	.name = "longwire",
+	.layer = LW_LAYER_IP,
+	.start = start,
+	.stop = stop,
+};
+
+const struct lw_provider_ops *lw_tunnel_provider_ops(const struct lw_tunnel *tunnel)
+{
+	return tunnel->layer == LW_LAYER_IP ? &ip_ops : &ethernet_ops;
+}

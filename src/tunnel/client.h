@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The client: Longwire's own tunnel provider, written against the public provider interface alone.
+ *
+ * Theory of operation. A client is a pipe: a switch of two ports, the device's flow and the hub. The link to the hub is a small machine:
+ *
+ *   IDLE        not started
+ *   RESOLVING   names and connects are under way (the dialer), or the caller's dial function was asked
+ *   HANDSHAKE   the handshake role has the socket
+ *   HELLO       a session exists; the hub's hello, then its settings, are awaited (10 s)
+ *   UP          settings are applied; packets flow
+ *   WAITING     for the next attempt
+ *
+ * link_set() is its only writer. A start is finished when UP is first reached; a session that ends later makes the provider
+ * reassert, with device, addresses and routes in place, until UP is reached again. How long to wait is backoff's to say; what of an
+ * offer is applied, acceptance's. Only an unusable identity or settings that cannot be applied end the tunnel by itself, or any
+ * end when it was told to try once.
+ */
+#ifndef TUNNEL_CLIENT_H
+#define TUNNEL_CLIENT_H
+
+#include <longwire/tunnel.h>
+
+#include "base/address.h"
+#include "base/settings.h"
+#include "capture/point.h"
+#include "switch/vswitch.h"
+#include "tls/credentials.h"
+#include "tunnel/acceptance.h"
+#include "tunnel/backoff.h"
+#include "tunnel/handshaker.h"
+#include "tunnel/session.h"
+
+enum { TUNNEL_PINS_MAX = 8, TUNNEL_NETWORKS_MAX = 64, TUNNEL_SETTINGS_PER_10S = 20 };
+
+struct lw_tunnel {
+	/* Configuration, fixed. */
+	enum lw_layer layer;
+	char *hubs[8];
+	size_t n_hubs;
+	struct pin pins[TUNNEL_PINS_MAX];
+	size_t n_pins;
+	struct ip_prefix networks[TUNNEL_NETWORKS_MAX];
+	size_t n_networks;
+	uint32_t mtu;
+	unsigned accept;
+	struct network_settings local;
+	bool once, inline_handshakes;
+	int (*dial)(void *user, int *ret_descriptor);
+	void *dial_user;
+	struct pin identity;
+	struct credentials *credentials; /* until the handshake role takes them */
+
+	/* While started. */
+	struct lw_provider *provider; /* NULL: not started */
+	struct lw_loop *loop;
+	struct lw_completion *starting, *stopping;
+	struct lw_packet_flow *flow;
+	struct vswitch *vswitch;
+	struct vport device, hub;
+	struct dialer *dialer;
+	struct handshaker *handshaker;
+	struct handshake_request *request;
+	struct session *session;
+	struct list lingers;
+	struct backoff backoff;
+	struct loop_timer timer; /* next attempt, awaited settings, or parting */
+	enum lw_link_state link;
+	bool was_up; /* since the start */
+	struct sockaddr_storage peer;
+	uint64_t settings_window_ns;
+	uint32_t settings_seen;
+	bool is_applying;
+
+	/* Told. */
+	char address[80];
+	char refused[ACCEPTANCE_TEXT_SIZE];
+	char last_failure[240];
+	uint64_t connects, retry_due_ns;
+};
+
+/* Forget everything of a start; completions are the caller's. */
+void client_dismantle(struct lw_tunnel *tunnel);
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: MIT */
+/* Making a tunnel from its options, and telling its status. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <longwire/flow.h>
+
+#include "base/error.h"
+#include "base/value.h"
+#include "tunnel/client.h"
+
+static int parse_pins(struct lw_tunnel *tunnel, const struct lw_tunnel_options *options,
+		      struct lw_error *ret_error)
+{
+	if (!options->n_pins || options->n_pins > TUNNEL_PINS_MAX)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "hub.pin: 1 to %d pins", TUNNEL_PINS_MAX);
+	for (size_t i = 0; i < options->n_pins; i++)
+		if (pin_parse(options->pins[i], &tunnel->pins[i]) < 0)
+			return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+					 "hub.pin: '%s' is not allowed: SHA256: and 43 characters "
+					 "of base64",
+					 options->pins[i]);
+	tunnel->n_pins = options->n_pins;
+	return 0;
+}
+
+static int parse_networks(struct lw_tunnel *tunnel, const struct lw_tunnel_options *options,
+			  struct lw_error *ret_error)
+{
+	if (options->n_networks > TUNNEL_NETWORKS_MAX ||
+	    (options->n_networks && options->layer != LW_LAYER_IP))
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "networks: at most %d, with layer: ip", TUNNEL_NETWORKS_MAX);
+	for (size_t i = 0; i < options->n_networks; i++)
+		if (ip_prefix_parse(options->networks[i], &tunnel->networks[i]) < 0)
+			return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+					 "networks: '%s' is not a prefix like 192.168.7.0/24",
+					 options->networks[i]);
+	tunnel->n_networks = options->n_networks;
+	return 0;
+}
+
+static int copy_hubs(struct lw_tunnel *tunnel, const struct lw_tunnel_options *options,
+		     struct lw_error *ret_error)
+{
+	char host[ENDPOINT_HOST_SIZE];
+	uint16_t port;
+
+	if (options->dial)
+		return 0;
+	if (!options->n_hubs || options->n_hubs > ARRAY_SIZE(tunnel->hubs))
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "hub.address: 1 to %zu addresses", ARRAY_SIZE(tunnel->hubs));
+	for (size_t i = 0; i < options->n_hubs; i++) {
+		if (endpoint_parse(options->hubs[i], false, host, &port) < 0)
+			return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+					 "hub.address: '%s' is not allowed: host:port or [v6]:port",
+					 options->hubs[i]);
+		tunnel->hubs[i] = strdup(options->hubs[i]);
+		if (!tunnel->hubs[i])
+			return error_errno(ret_error, ENOMEM, "hub.address");
+		tunnel->n_hubs++;
+	}
+	return 0;
+}
+
+static int parse_options(struct lw_tunnel *tunnel, const struct lw_tunnel_options *options,
+			 struct lw_error *ret_error)
+{
+	int result;
+
+	if (options->layer != LW_LAYER_ETHERNET && options->layer != LW_LAYER_IP)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "layer: ethernet or ip");
+	tunnel->layer = options->layer;
+	tunnel->mtu = options->mtu;
+	tunnel->accept = options->accept;
+	tunnel->once = options->once;
+	tunnel->inline_handshakes = options->inline_handshakes;
+	tunnel->dial = options->dial;
+	tunnel->dial_user = options->dial_user;
+	result = parse_pins(tunnel, options, ret_error);
+	if (result >= 0)
+		result = parse_networks(tunnel, options, ret_error);
+	if (result >= 0)
+		result = copy_hubs(tunnel, options, ret_error);
+	if (result >= 0 && options->settings)
+		result = network_settings_parse(options->layer, options->settings, &tunnel->local,
+						ret_error);
+	return result;
+}
+
+int lw_tunnel_new(const struct lw_tunnel_options *given, struct lw_tunnel **ret_tunnel,
+		  struct lw_error *ret_error)
+{
+	struct lw_tunnel_options taken, *options = &taken;
+	struct lw_tunnel *tunnel;
+	int result;
+
+	if (!given || !value_take(options, sizeof(*options), given) || !options->identity_file)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "a tunnel needs an identity");
+	tunnel = calloc(1, sizeof(*tunnel));
+	if (!tunnel)
+		return error_errno(ret_error, ENOMEM, "tunnel");
+	result = parse_options(tunnel, options, ret_error);
+	if (result >= 0)
+		result = credentials_load(options->identity_file, &tunnel->credentials, ret_error);
+	if (result < 0) {
+		lw_tunnel_free(tunnel);
+		return result;
+	}
+	tunnel->identity = *credentials_pin(tunnel->credentials);
+	*ret_tunnel = tunnel;
+	return 0;
+}
+
+void lw_tunnel_free(struct lw_tunnel *tunnel)
+{
+	if (!tunnel)
+		return;
+	if (tunnel->provider)
+		client_dismantle(tunnel);
+	handshaker_free(tunnel->handshaker);
+	credentials_free(tunnel->credentials);
+	network_settings_done(&tunnel->local);
+	for (size_t i = 0; i < tunnel->n_hubs; i++)
+		free(tunnel->hubs[i]);
+	free(tunnel);
+}
+
+void lw_tunnel_status(const struct lw_tunnel *tunnel, struct lw_tunnel_status *ret_status)
+{
+	const struct session *session = tunnel->session;
+	uint64_t now = tunnel->loop ? lw_loop_now_ns(tunnel->loop) : 0;
+	struct lw_tunnel_status status = {
+		.size = sizeof(status),
+		.link = tunnel->link,
+		.mtu = session ? session->peer_hello.mtu : 0,
+		.rtt_us = session ? session->rtt_us : 0,
+		.connects = tunnel->connects,
+		.retry_ms = tunnel->retry_due_ns > now ? (tunnel->retry_due_ns - now) / 1000000 : 0,
+		.received_packets = tunnel->hub.received_packets,
+		.received_bytes = tunnel->hub.received_bytes,
+		.sent_packets = tunnel->hub.sent_packets,
+		.sent_bytes = tunnel->hub.sent_bytes,
+	};
+
+	for (int i = 0; i < LW_DROP_COUNT; i++)
+		status.drops[i] = tunnel->hub.drops[i] + tunnel->device.drops[i];
+	if (tunnel->flow) {
+		struct lw_flow_counters counters = { .size = sizeof(counters) };
+
+		lw_packet_flow_counters(tunnel->flow, &counters);
+		for (int i = 0; i < LW_DROP_COUNT; i++)
+			status.drops[i] += counters.drops[i];
+	}
+	snprintf(status.hub, sizeof(status.hub), "%s", tunnel->address);
+	snprintf(status.tls, sizeof(status.tls), "%s", session ? session->tls : "");
+	snprintf(status.last_failure, sizeof(status.last_failure), "%s", tunnel->last_failure);
+	snprintf(status.refused_offers, sizeof(status.refused_offers), "%s", tunnel->refused);
+	value_give(ret_status, &status, sizeof(status));
+}

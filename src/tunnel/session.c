@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+/* Hello, life, goodbye, and the frames in between. */
+#include "tunnel/session.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <longwire/error.h>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "flow/scheduler.h"
+#include "wire/flow_hash.h"
+
+static const uint64_t ns_per_ms = 1000000;
+
+const char *session_state_name(enum session_state state)
+{
+	static const char *const names[] = { "?", "hello", "up", "ended" };
+
+	return (size_t)state < ARRAY_SIZE(names) ? names[state] : names[0];
+}
+
+static void session_set_state(struct session *session, enum session_state next)
+{
+	static const unsigned allowed[] = {
+		[SESSION_HELLO] = 1u << SESSION_UP | 1u << SESSION_ENDED,
+		[SESSION_UP] = 1u << SESSION_ENDED,
+		[SESSION_ENDED] = 0,
+	};
+
+	assert(allowed[session->state] & 1u << next);
+	log_debug("session: %s -> %s", session_state_name(session->state),
+		  session_state_name(next));
+	session->state = next;
+}
+
+static uint64_t now_us(const struct session *session)
+{
+	return lw_loop_now_ns(session->loop) / 1000;
+}
+
+/* The end is decided here; the stream tells it. */
+static void end(struct session *session, const struct session_end *why)
+{
+	if (session->state == SESSION_ENDED)
+		return;
+	session->end = *why;
+	session_set_state(session, SESSION_ENDED);
+	loop_timer_cancel(&session->timer);
+	session->stream.scheduler = NULL;
+}
+
+void session_finish(struct session *session, enum goodbye_code code, const char *text)
+{
+	struct session_end why = { .code = code };
+	struct goodbye goodbye = { .code = (uint32_t)code };
+	uint8_t body[UNIT_GOODBYE_MAX];
+	int length;
+
+	if (session->state == SESSION_ENDED)
+		return;
+	snprintf(why.text, sizeof(why.text), "%s", text);
+	snprintf(goodbye.text, sizeof(goodbye.text), "%s", text);
+	length = goodbye_encode(&goodbye, body, sizeof(body));
+	if (length > 0)
+		(void)stream_send(&session->stream, UNIT_GOODBYE, body, (size_t)length);
+	end(session, &why);
+	stream_finish(&session->stream, STREAM_END_LOCAL, text);
+}
+
+static void break_rules(struct session *session, const char *what)
+{
+	session_finish(session, GOODBYE_PROTOCOL, what);
+}
+
+static void send_hello(struct session *session)
+{
+	struct hello hello = {
+		.version = WIRE_VERSION,
+		.layer = session->layer,
+		.mtu = session->mtu,
+		.max_unit = UNIT_SIZE_MAX,
+		.rekey = WIRE_REKEY_STREAM,
+		.streams = 1,
+		.has_session = session->side == ADMISSION_HUB,
+	};
+	uint8_t body[UNIT_HELLO_MAX];
+	int length;
+
+	memcpy(hello.session, session->id, sizeof(hello.session));
+	length = hello_encode(&hello, body, sizeof(body));
+	if (length > 0)
+		(void)stream_send(&session->stream, UNIT_HELLO, body, (size_t)length);
+}
+
+static bool hello_is_good(struct session *session, const struct hello *hello)
+{
+	char text[GOODBYE_TEXT_SIZE];
+
+	if (hello->version != WIRE_VERSION) {
+		snprintf(text, sizeof(text),
+			 "protocol version %u is not understood here: this is %d", hello->version,
+			 WIRE_VERSION);
+		session_finish(session, GOODBYE_VERSION, text);
+		return false;
+	}
+	if (hello->layer != session->layer) {
+		snprintf(text, sizeof(text), "this end carries %s, the other %s: layer: must agree",
+			 session->layer == LW_LAYER_IP ? "IP packets" : "Ethernet frames",
+			 hello->layer == LW_LAYER_IP ? "IP packets" : "Ethernet frames");
+		session_finish(session, GOODBYE_LAYER, text);
+		return false;
+	}
+	if (session->side == ADMISSION_HUB && (hello->has_session || hello->succeeds)) {
+		session_finish(session, GOODBYE_PROTOCOL, "further streams are not offered here");
+		return false;
+	}
+	return true;
+}
+
+static void got_hello(struct session *session, const struct unit *unit)
+{
+	struct lw_error error;
+	struct hello hello;
+
+	if (session->state != SESSION_HELLO) {
+		break_rules(session, "a second hello");
+		return;
+	}
+	if (hello_decode(unit->body, unit->length, &hello, &error) < 0) {
+		break_rules(session, error.text);
+		return;
+	}
+	if (!hello_is_good(session, &hello))
+		return;
+	if (scheduler_new(SCHEDULER_BYTES_DEFAULT, &session->scheduler) < 0) {
+		session_finish(session, GOODBYE_RESOURCES, "out of memory");
+		return;
+	}
+	session->peer_hello = hello;
+	if (session->side == ADMISSION_HUB)
+		send_hello(session);
+	else
+		memcpy(session->id, hello.session, sizeof(session->id));
+	session_set_state(session, SESSION_UP);
+	session->stream.scheduler = session->scheduler;
+	session->ops->up(session);
+	session_flush(session);
+}
+
+static void got_goodbye(struct session *session, const struct unit *unit)
+{
+	struct session_end why = { .by_peer = true };
+	struct goodbye goodbye = { 0 };
+
+	if (goodbye_decode(unit->body, unit->length, &goodbye, NULL) < 0)
+		snprintf(goodbye.text, sizeof(goodbye.text), "a goodbye that cannot be read");
+	why.code = (enum goodbye_code)goodbye.code;
+	snprintf(why.text, sizeof(why.text), "%s", goodbye.text);
+	end(session, &why);
+	stream_finish(&session->stream, STREAM_END_LOCAL, "the peer said goodbye");
+}
+
+static void got_probe(struct session *session, const struct unit *unit)
+{
+	struct probe probe;
+	uint64_t rtt;
+
+	probe_decode(unit->body, &probe);
+	session->got_probe_us = probe.sent_us;
+	session->got_probe_at_us = now_us(session);
+	rtt = probe_rtt_us(&probe, now_us(session));
+	if (rtt) /* RFC 6298's smoothing */
+		session->rtt_us = session->rtt_us ? (session->rtt_us * 7 + rtt) / 8 : rtt;
+}
+
+static uint16_t ether_type_of(enum lw_layer layer, const uint8_t *data, size_t length)
+{
+	if (layer == LW_LAYER_ETHERNET)
+		return length >= 14 ? load_be16(data + 12) : 0;
+	return length && data[0] >> 4 == 6 ? 0x86dd : 0x0800;
+}
+
+static void flush_packets(struct session *session)
+{
+	size_t n = session->n_packets;
+
+	session->n_packets = 0;
+	if (n && session->state == SESSION_UP)
+		session->ops->packets(session, session->packets, n);
+}
+
+static void got_frame(struct session *session, const struct unit *unit)
+{
+	if (session->state != SESSION_UP) {
+		break_rules(session, "a frame before hello");
+		return;
+	}
+	session->packets[session->n_packets++] = (struct lw_packet){
+		.data = unit->body,
+		.length = unit->length,
+		.layer = session->layer,
+		.ether_type = ether_type_of(session->layer, unit->body, unit->length),
+		.direction = LW_DIRECTION_INBOUND,
+	};
+	if (session->n_packets == SESSION_PACKETS)
+		flush_packets(session);
+}
+
+static void got_settings(struct session *session, const struct unit *unit)
+{
+	if (session->side == ADMISSION_HUB || session->state != SESSION_UP)
+		break_rules(session, "settings from one that may not set");
+	else
+		session->ops->settings(session, unit->body, unit->length);
+}
+
+static void got_unit(struct stream *stream, const struct unit *unit)
+{
+	struct session *session = container_of(stream, struct session, stream);
+
+	if (session->state == SESSION_ENDED)
+		return;
+	switch (unit->type) {
+	case UNIT_FRAME:
+		got_frame(session, unit);
+		break;
+	case UNIT_HELLO:
+		got_hello(session, unit);
+		break;
+	case UNIT_SETTINGS:
+		got_settings(session, unit);
+		break;
+	case UNIT_PROBE:
+		got_probe(session, unit);
+		break;
+	case UNIT_GOODBYE:
+		flush_packets(session);
+		got_goodbye(session, unit);
+		break;
+	case UNIT_OFFLOAD_FRAME:
+		break_rules(session, "an offload frame that was not agreed on");
+		break;
+	case UNIT_JOIN:
+		break_rules(session, "a join from one that has joined");
+		break;
+	case UNIT_LAST: /* of a stream that has no successor: the end, in order */
+		flush_packets(session);
+		session_finish(session, GOODBYE_NONE, "the stream has ended");
+		break;
+	case UNIT_MESSAGE: /* nobody is there to be told yet: like an optional unit */
+	default:
+		break;
+	}
+}
+
+static void batch_ended(struct stream *stream)
+{
+	flush_packets(container_of(stream, struct session, stream));
+}
+
+static void stream_ended(struct stream *stream, enum stream_end how, const char *text)
+{
+	struct session *session = container_of(stream, struct session, stream);
+	struct session_end why = { .by_peer = how == STREAM_END_CLOSED,
+				   .is_lost = how == STREAM_END_LOST };
+
+	if (how == STREAM_END_BROKEN)
+		why.code = GOODBYE_PROTOCOL;
+	else if (how == STREAM_END_STALLED)
+		why.code = GOODBYE_STALLED;
+	snprintf(why.text, sizeof(why.text), "%s", text);
+	end(session, &why);
+	session->ops->ended(session, &session->end);
+}
+
+static const struct stream_ops stream_ops = {
+	.unit = got_unit,
+	.batch_end = batch_ended,
+	.ended = stream_ended,
+};
+
+static void send_probe(struct session *session)
+{
+	struct probe probe = { .sent_us = now_us(session), .echo_us = session->got_probe_us };
+	uint8_t body[PROBE_SIZE];
+
+	if (probe.echo_us)
+		probe.held_us = now_us(session) - session->got_probe_at_us;
+	probe_encode(&probe, body);
+	/* A queue that is full of control units is not drained either: STALLED or death ends that. */
+	(void)stream_send(&session->stream, UNIT_PROBE, body, sizeof(body));
+	stream_flush(&session->stream);
+}
+
+static void timer_due(struct loop_timer *timer)
+{
+	struct session *session = container_of(timer, struct session, timer);
+	uint64_t now = lw_loop_now_ns(session->loop);
+	uint64_t dead = session->stream.last_received_ns + SESSION_DEAD_MS * ns_per_ms;
+
+	if (now >= dead) {
+		session_finish(session, GOODBYE_DEAD, "nothing heard for 10 s");
+		return;
+	}
+	if (now >= session->next_probe_ns) {
+		session->next_probe_ns = now + SESSION_PROBE_MS * ns_per_ms;
+		if (session->state == SESSION_UP)
+			send_probe(session);
+	}
+	if (session->state != SESSION_ENDED)
+		loop_timer_set(session->loop, &session->timer, MIN(dead, session->next_probe_ns));
+}
+
+int session_new(struct lw_loop *loop, int fd, struct tls_session *tls,
+		const struct session_options *options, struct session **ret_session)
+{
+	struct session *session = calloc(1, sizeof(*session));
+	int result;
+
+	if (!session)
+		return -ENOMEM;
+	session->ops = options->ops;
+	session->user = options->user;
+	session->loop = loop;
+	session->state = SESSION_HELLO;
+	session->side = options->side;
+	session->layer = options->layer;
+	session->mtu = options->mtu;
+	snprintf(session->tls, sizeof(session->tls), "%s", tls->description);
+	result = loop_timer_init(loop, &session->timer, timer_due);
+	if (result >= 0)
+		result = stream_init(&session->stream, loop, fd, tls, &stream_ops);
+	if (result < 0) {
+		session_free(session, NULL);
+		return result;
+	}
+	if (session->side == ADMISSION_HUB)
+		random_bytes(session->id, sizeof(session->id));
+	else
+		send_hello(session);
+	/* The first probe at once after hello: a round-trip time soon. */
+	session->next_probe_ns = lw_loop_now_ns(loop) + 200 * ns_per_ms;
+	loop_timer_set(loop, &session->timer, session->next_probe_ns);
+	stream_flush(&session->stream);
+	*ret_session = session;
+	return 0;
+}
+
+void session_free(struct session *session, struct list *lingers)
+{
+	if (!session)
+		return;
+	list_remove(&session->list);
+	loop_timer_done(session->loop, &session->timer);
+	if (lingers && session->state == SESSION_ENDED)
+		stream_linger(&session->stream, lingers);
+	stream_done(&session->stream);
+	scheduler_free(session->scheduler);
+	free(session);
+}
+
+enum lw_drop session_output(struct session *session, const struct lw_packet *packet)
+{
+	uint8_t *p;
+
+	if (session->state != SESSION_UP)
+		return LW_DROP_PORT_DOWN;
+	if (packet->length + UNIT_HEADER_SIZE > session->peer_hello.max_unit)
+		return LW_DROP_TOO_BIG;
+	p = scheduler_reserve(session->scheduler,
+			      flow_hash(session->layer, packet->data, packet->length),
+			      UNIT_HEADER_SIZE + packet->length);
+	if (!p)
+		return LW_DROP_QUEUE_FULL;
+	unit_encode_header(p, UNIT_FRAME, (uint32_t)packet->length);
+	memcpy(p + UNIT_HEADER_SIZE, packet->data, packet->length);
+	scheduler_commit(session->scheduler, UNIT_HEADER_SIZE + packet->length,
+			 lw_loop_now_ns(session->loop));
+	return LW_DROP_NONE;
+}
+
+void session_flush(struct session *session)
+{
+	if (session->state != SESSION_ENDED)
+		stream_flush(&session->stream);
+}
+
+int session_send_settings(struct session *session, const struct offer *offer)
+{
+	uint8_t *body = malloc(UNIT_SETTINGS_MAX);
+	int result;
+
+	if (!body)
+		return -ENOMEM;
+	result = offer_encode(offer, body, UNIT_SETTINGS_MAX);
+	if (result >= 0)
+		result = stream_send(&session->stream, UNIT_SETTINGS, body, (size_t)result);
+	free(body);
+	return result;
+}

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A session: a peer's presence, from the take-over to the goodbye.
+ *
+ * States, and what may be called in each:
+ *
+ *   HELLO     the client has sent its hello, or the hub waits for it. Frames that come now break the rules; frames to be sent are
+ *             dropped (PORT_DOWN). → UP when the peer's hello is good, → ENDED
+ *   UP        frames, settings, messages and probes flow. → ENDED
+ *   ENDED     ended() has been or will be told, once. Only session_free() is left.
+ *
+ * session_set_state() is the only writer. Probes go every 3 s each way; any byte counts as life; nothing for 10 s ends it.
+ * Every end has a goodbye code and a sentence, ours or the peer's. It has one stream today; which stream a frame takes is
+ * flow_hash() mod the number of streams.
+ */
+#ifndef TUNNEL_SESSION_H
+#define TUNNEL_SESSION_H
+
+#include <longwire/packet.h>
+
+#include "tunnel/stream.h"
+#include "wire/message.h"
+
+struct session;
+
+enum session_state { SESSION_HELLO = 1, SESSION_UP, SESSION_ENDED };
+
+enum {
+	SESSION_PROBE_MS = 3000,
+	SESSION_DEAD_MS = 10000,
+	SESSION_PACKETS = 64,
+};
+
+struct session_end {
+	enum goodbye_code code;
+	bool by_peer; /* it said goodbye, or closed; else we ended it or the connection was lost */
+	bool is_lost; /* no goodbye at all */
+	char text[GOODBYE_TEXT_SIZE];
+};
+
+struct session_ops {
+	/* The peer's hello is good (session->peer_hello). */
+	void (*up)(struct session *session);
+	/* Borrowed until it returns. */
+	void (*packets)(struct session *session, const struct lw_packet *packets, size_t n);
+	void (*settings)(struct session *session, const uint8_t *data, size_t length); /* client */
+	void (*ended)(struct session *session, const struct session_end *end); /* once, deferred */
+};
+
+struct session_options {
+	enum admission_side side;
+	enum lw_layer layer;
+	uint32_t mtu; /* told in hello */
+	const struct session_ops *ops;
+	void *user;
+};
+
+struct session {
+	struct list list; /* the owner's */
+	const struct session_ops *ops;
+	void *user;
+	struct lw_loop *loop;
+	enum session_state state;
+	enum admission_side side;
+	enum lw_layer layer;
+	uint32_t mtu;
+	struct hello peer_hello;
+	uint8_t id[SESSION_ID_SIZE]; /* given by the hub */
+	char tls[64];
+	uint64_t rtt_us;
+
+	struct stream stream;
+	struct scheduler *scheduler;
+	struct loop_timer timer; /* probes and death */
+	uint64_t next_probe_ns, got_probe_us, got_probe_at_us;
+	struct session_end end;
+	struct lw_packet packets[SESSION_PACKETS]; /* of the batch under way */
+	struct lw_offload offloads[SESSION_PACKETS];
+	size_t n_packets;
+};
+
+/* fd and session (TLS) are taken on success. 0 or a negative errno. */
+int session_new(struct lw_loop *loop, int fd, struct tls_session *tls,
+		const struct session_options *options, struct session **ret_session);
+/* At any time but within its own callbacks other than ended; sockets of an ended session go to lingers if it is not NULL. */
+void session_free(struct session *session, struct list *lingers);
+
+/* Say goodbye and end. Idempotent. */
+void session_finish(struct session *session, enum goodbye_code code, const char *text);
+/* Queue one packet for the peer. Return: LW_DROP_NONE, or why it was not taken. */
+enum lw_drop session_output(struct session *session, const struct lw_packet *packet);
+void session_flush(struct session *session);
+/* Hub: offer settings. */
+int session_send_settings(struct session *session, const struct offer *offer);
+const char *session_state_name(enum session_state state);
+
+#endif

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: MIT */
+/* Records in, units out, and back. */
+#include "tunnel/stream.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+
+#include "base/memory.h"
+#include "flow/scheduler.h"
+
+enum { PLAIN_SIZE = UNIT_SIZE_MAX + STREAM_RECEIVE_SIZE + RECORD_PLAIN_MAX };
+
+bool stream_is_open(const struct stream *stream)
+{
+	return !stream->end;
+}
+
+static void tell_end(struct loop_deferred *deferred)
+{
+	struct stream *stream = container_of(deferred, struct stream, ending);
+
+	if (stream->end)
+		stream->ops->ended(stream, stream->end, stream->end_text);
+}
+
+/* Bytes of sealed records that still wait to be sent. */
+static size_t unsent(const struct stream *stream)
+{
+	return stream->send_length - stream->send_offset;
+}
+
+static void set_blocked(struct stream *stream, bool is_blocked)
+{
+	if (stream->is_blocked == is_blocked)
+		return;
+	stream->is_blocked = is_blocked;
+	loop_modify(&stream->source, EPOLLIN | (is_blocked ? EPOLLOUT : 0));
+	if (is_blocked)
+		loop_timer_set_in_ms(stream->loop, &stream->stall, STREAM_STALL_MS);
+	else
+		loop_timer_cancel(&stream->stall);
+}
+
+/* Return: whether everything is sent. A broken socket is found out by reading. */
+static bool send_sealed(struct stream *stream)
+{
+	while (unsent(stream)) {
+		ssize_t n = send(stream->source.fd, stream->send + stream->send_offset,
+				 unsent(stream), MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0 && errno != EAGAIN && !stream->end) {
+			stream_finish(stream, STREAM_END_LOST, strerror(errno));
+			return false;
+		}
+		if (n < 0)
+			break;
+		stream->send_offset += (size_t)n;
+		stream->sent_bytes += (uint64_t)n;
+		if (stream->is_blocked) /* it drains */
+			loop_timer_set_in_ms(stream->loop, &stream->stall, STREAM_STALL_MS);
+	}
+	if (!unsent(stream)) {
+		stream->send_offset = stream->send_length = 0;
+		return true;
+	}
+	if (!stream->end)
+		set_blocked(stream, true);
+	return false;
+}
+
+/* Seal all of data, for which there is room by construction. Return: false when the key may seal no more. */
+static bool seal(struct stream *stream, const uint8_t *data, size_t length)
+{
+	size_t taken = 0;
+	ssize_t n = record_seal(stream->sealer, data, length, stream->send + stream->send_length,
+				STREAM_SEND_SIZE - stream->send_length, &taken);
+
+	if (n > 0)
+		stream->send_length += (size_t)n;
+	return n > 0 && taken == length;
+}
+
+static bool seal_control(struct stream *stream)
+{
+	size_t length = MIN(stream->control_length, (size_t)STREAM_BATCH_PLAIN);
+
+	if (!length)
+		return true;
+	if (!seal(stream, stream->control, length))
+		return false;
+	stream->control_length -= length;
+	memmove(stream->control, stream->control + length, stream->control_length);
+	return true;
+}
+
+static bool seal_frames(struct stream *stream)
+{
+	const uint8_t *data;
+	size_t length;
+
+	/* A control unit that is half sealed must be finished before a frame begins. */
+	if (!stream->scheduler || stream->control_length)
+		return true;
+	data = scheduler_peek(stream->scheduler, STREAM_BATCH_PLAIN, &length);
+	if (!data)
+		return true;
+	if (!seal(stream, data, length))
+		return false;
+	scheduler_consume(stream->scheduler, length);
+	return true;
+}
+
+void stream_flush(struct stream *stream)
+{
+	while (!stream->end && !stream->is_blocked) {
+		if (!seal_control(stream) || !seal_frames(stream)) {
+			stream_finish(stream, STREAM_END_LOST, "no more records may be sealed");
+			return;
+		}
+		if (!unsent(stream) || !send_sealed(stream))
+			return;
+	}
+}
+
+int stream_send(struct stream *stream, enum unit_type type, const void *body, size_t length)
+{
+	uint8_t *p = stream->control + stream->control_length;
+
+	if (stream->end)
+		return -EPIPE;
+	if (length + UNIT_HEADER_SIZE > STREAM_CONTROL_MAX - stream->control_length)
+		return -ENOBUFS;
+	unit_encode_header(p, (uint8_t)type, (uint32_t)length);
+	if (length)
+		memcpy(p + UNIT_HEADER_SIZE, body, length);
+	stream->control_length += UNIT_HEADER_SIZE + length;
+	return 0;
+}
+
+/* The last records: what waits in the control queue, then the alert. As far as there is room. */
+static void seal_ending(struct stream *stream, enum record_alert alert)
+{
+	ssize_t n;
+
+	if (unsent(stream) > STREAM_SEND_SIZE / 4)
+		return; /* it does not read; it will not read this either */
+	if (stream->send_offset) {
+		memmove(stream->send, stream->send + stream->send_offset, unsent(stream));
+		stream->send_length -= stream->send_offset;
+		stream->send_offset = 0;
+	}
+	(void)seal_control(stream);
+	n = record_seal_alert(stream->sealer, alert, stream->send + stream->send_length,
+			      STREAM_SEND_SIZE - stream->send_length);
+	if (n > 0)
+		stream->send_length += (size_t)n;
+}
+
+static void finish_with_alert(struct stream *stream, enum stream_end end, const char *text,
+			      enum record_alert alert)
+{
+	if (stream->end)
+		return;
+	snprintf(stream->end_text, sizeof(stream->end_text), "%s", text);
+	stream->end = end;
+	if (end != STREAM_END_LOST) {
+		seal_ending(stream, alert);
+		(void)send_sealed(stream);
+	}
+	loop_timer_cancel(&stream->stall);
+	loop_remove(&stream->source);
+	loop_defer(stream->loop, &stream->ending);
+}
+
+void stream_finish(struct stream *stream, enum stream_end end, const char *text)
+{
+	finish_with_alert(stream, end, text, RECORD_ALERT_CLOSE_NOTIFY);
+}
+
+/* Give every whole unit to the owner; keep the beginning of the next. */
+static void deliver_units(struct stream *stream)
+{
+	size_t offset = 0, needed;
+	struct unit unit;
+
+	while (!stream->end) {
+		enum unit_result result =
+			unit_decode(stream->plain + offset, stream->plain_length - offset,
+				    stream->frame_max, &unit, &needed);
+
+		if (result == UNIT_NEED_MORE)
+			break;
+		if (result != UNIT_OK) {
+			stream_finish(stream, STREAM_END_BROKEN, unit_result_text(result));
+			break;
+		}
+		stream->ops->unit(stream, &unit);
+		offset += UNIT_HEADER_SIZE + unit.length;
+	}
+	stream->ops->batch_end(stream);
+	stream->plain_length -= offset;
+	if (offset && stream->plain_length)
+		memmove(stream->plain, stream->plain + offset, stream->plain_length);
+}
+
+static void answer_key_update(struct stream *stream)
+{
+	ssize_t n;
+
+	if (STREAM_SEND_SIZE - stream->send_length < RECORD_OVERHEAD_MAX + 64) {
+		/* Unsent bytes fill the buffer: make room at its front. */
+		memmove(stream->send, stream->send + stream->send_offset, unsent(stream));
+		stream->send_length -= stream->send_offset;
+		stream->send_offset = 0;
+	}
+	n = record_seal_key_update(stream->sealer, false, stream->send + stream->send_length,
+				   STREAM_SEND_SIZE - stream->send_length);
+	if (n > 0)
+		stream->send_length += (size_t)n;
+	(void)send_sealed(stream);
+}
+
+/* Open what has been received and deliver it. Return: whether to go on. */
+static bool open_records(struct stream *stream)
+{
+	enum record_status status;
+	struct record_opened opened;
+	size_t offset = 0;
+
+	do {
+		opened = (struct record_opened){ 0 };
+		status = record_open(stream->opener, stream->receive + offset,
+				     stream->receive_length - offset,
+				     stream->plain + stream->plain_length,
+				     PLAIN_SIZE - stream->plain_length, &opened);
+		offset += opened.taken;
+		stream->plain_length += opened.plain;
+		if (opened.answer_update && !stream->end)
+			answer_key_update(stream);
+		deliver_units(stream);
+	} while (status == RECORD_FULL && !stream->end);
+
+	stream->receive_length -= offset;
+	if (offset && stream->receive_length)
+		memmove(stream->receive, stream->receive + offset, stream->receive_length);
+	if (status == RECORD_CLOSED)
+		stream_finish(stream, STREAM_END_CLOSED, "closed by the peer");
+	else if (status == RECORD_BROKEN)
+		finish_with_alert(stream, STREAM_END_BROKEN, opened.reason,
+				  (enum record_alert)opened.alert);
+	else if (status == RECORD_ALERTED)
+		stream_finish(stream, STREAM_END_LOST, "the peer ended TLS with an alert");
+	return !stream->end;
+}
+
+static void receive(struct stream *stream)
+{
+	ssize_t n = recv(stream->source.fd, stream->receive + stream->receive_length,
+			 STREAM_RECEIVE_SIZE - stream->receive_length, 0);
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n < 0) {
+		stream_finish(stream, STREAM_END_LOST, strerror(errno));
+		return;
+	}
+	if (n == 0) {
+		stream_finish(stream, STREAM_END_LOST, "the connection was cut without a goodbye");
+		return;
+	}
+	stream->last_received_ns = lw_loop_now_ns(stream->loop);
+	stream->received_bytes += (uint64_t)n;
+	stream->receive_length += (size_t)n;
+	(void)open_records(stream);
+}
+
+static void socket_event(struct loop_source *source, uint32_t events)
+{
+	struct stream *stream = container_of(source, struct stream, source);
+
+	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+		receive(stream);
+	if (events & EPOLLOUT && !stream->end) {
+		set_blocked(stream, false);
+		if (send_sealed(stream))
+			stream_flush(stream);
+	}
+}
+
+static void stalled(struct loop_timer *timer)
+{
+	struct stream *stream = container_of(timer, struct stream, stall);
+
+	stream_finish(stream, STREAM_END_STALLED, "the peer has taken nothing for 30 s");
+}
+
+static int allocate(struct stream *stream, const struct tls_session *session)
+{
+	int result;
+
+	stream->receive = memory_map(STREAM_RECEIVE_SIZE);
+	stream->plain = memory_map(PLAIN_SIZE);
+	stream->send = memory_map(STREAM_SEND_SIZE);
+	stream->control = memory_map(STREAM_CONTROL_MAX);
+	if (!stream->receive || !stream->plain || !stream->send || !stream->control)
+		return -ENOMEM;
+	result = record_sealer_new(&session->seal, NULL, &stream->sealer);
+	if (result < 0)
+		return result;
+	result = record_opener_new(&session->open, NULL, &stream->opener);
+	if (result < 0)
+		return result;
+	if (session->early_length > STREAM_RECEIVE_SIZE / 2)
+		return -EPROTO;
+	if (session->early_length)
+		memcpy(stream->receive, session->early, session->early_length);
+	stream->receive_length = session->early_length;
+	return 0;
+}
+
+static void read_early(struct loop_deferred *deferred)
+{
+	struct stream *stream = container_of(deferred, struct stream, ending);
+
+	deferred->function = tell_end;
+	if (stream->end)
+		tell_end(deferred);
+	else
+		(void)open_records(stream);
+}
+
+int stream_init(struct stream *stream, struct lw_loop *loop, int fd, struct tls_session *session,
+		const struct stream_ops *ops)
+{
+	int result;
+
+	*stream = (struct stream){
+		.ops = ops,
+		.loop = loop,
+		.frame_max = UNIT_SIZE_MAX - UNIT_HEADER_SIZE - UNIT_OFFLOAD_SIZE,
+		.last_received_ns = lw_loop_now_ns(loop),
+		.source = { .fd = fd, .function = socket_event },
+		.ending = { .function = read_early },
+	};
+	result = allocate(stream, session);
+	if (result >= 0)
+		result = loop_timer_init(loop, &stream->stall, stalled);
+	if (result >= 0)
+		result = loop_add(loop, &stream->source, EPOLLIN);
+	if (result < 0) {
+		stream->source.fd = -1;
+		stream_done(stream);
+		return result;
+	}
+	loop_defer(loop, &stream->ending);
+	return 0;
+}
+
+static void release(struct stream *stream)
+{
+	loop_undefer(stream->loop, &stream->ending);
+	loop_timer_done(stream->loop, &stream->stall);
+	loop_remove(&stream->source);
+	record_sealer_free(stream->sealer);
+	record_opener_free(stream->opener);
+	memory_unmap(stream->receive, STREAM_RECEIVE_SIZE);
+	memory_unmap(stream->plain, PLAIN_SIZE);
+	memory_unmap(stream->control, STREAM_CONTROL_MAX);
+}
+
+void stream_done(struct stream *stream)
+{
+	if (!stream->ops)
+		return;
+	release(stream);
+	close_fd(&stream->source.fd);
+	memory_unmap(stream->send, STREAM_SEND_SIZE);
+	*stream = (struct stream){ 0 };
+}
+
+/* A socket whose last bytes are on their way. It frees itself. */
+struct lingering {
+	struct list list;
+	struct lw_loop *loop;
+	struct loop_source source;
+	struct loop_timer deadline;
+	uint8_t *data;
+	size_t offset, length;
+};
+
+static void linger_free(struct lingering *linger)
+{
+	list_remove(&linger->list);
+	loop_remove(&linger->source);
+	loop_timer_done(linger->loop, &linger->deadline);
+	close_fd(&linger->source.fd);
+	memory_unmap(linger->data, STREAM_SEND_SIZE);
+	free(linger);
+}
+
+static void linger_due(struct loop_timer *timer)
+{
+	linger_free(container_of(timer, struct lingering, deadline));
+}
+
+static void linger_send(struct lingering *linger)
+{
+	ssize_t n = send(linger->source.fd, linger->data + linger->offset,
+			 linger->length - linger->offset, MSG_NOSIGNAL);
+
+	if (n > 0)
+		linger->offset += (size_t)n;
+	if (linger->offset == linger->length || (n < 0 && errno != EAGAIN && errno != EINTR)) {
+		shutdown(linger->source.fd, SHUT_WR);
+		loop_modify(&linger->source, EPOLLIN);
+	}
+}
+
+static void linger_event(struct loop_source *source, uint32_t events)
+{
+	struct lingering *linger = container_of(source, struct lingering, source);
+	uint8_t ignored[4096];
+	ssize_t n;
+
+	if (events & EPOLLOUT)
+		linger_send(linger);
+	if (!(events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+		return;
+	n = recv(source->fd, ignored, sizeof(ignored), 0);
+	if (n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR))
+		linger_free(linger);
+}
+
+void lingers_free(struct list *lingers)
+{
+	list_for_each_safe(node, lingers)
+		linger_free(list_entry(node, struct lingering, list));
+}
+
+void stream_linger(struct stream *stream, struct list *lingers)
+{
+	struct lingering *linger;
+
+	if (!stream->ops || stream->source.fd < 0)
+		return;
+	linger = calloc(1, sizeof(*linger));
+	if (!linger)
+		return; /* the socket is closed at once: the goodbye may be lost, nothing else */
+	linger->loop = stream->loop;
+	list_append(lingers, &linger->list);
+	loop_remove(&stream->source);
+	linger->source =
+		(struct loop_source){ .fd = take_fd(&stream->source.fd), .function = linger_event };
+	if (loop_timer_init(linger->loop, &linger->deadline, linger_due) < 0) {
+		linger_free(linger);
+		return;
+	}
+	linger->data = take_pointer(stream->send);
+	linger->offset = stream->send_offset;
+	linger->length = stream->send_length;
+	if (loop_add(linger->loop, &linger->source, EPOLLIN | EPOLLOUT) < 0) {
+		linger_free(linger);
+		return;
+	}
+	loop_timer_set_in_ms(linger->loop, &linger->deadline, STREAM_LINGER_MS);
+}

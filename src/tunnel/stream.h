@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A stream: one TLS connection of a session after the take-over, as units.
+ *
+ * Theory of operation. Inward: one receive a wake-up into a buffer, every whole record opened into contiguous plaintext, every
+ * whole unit of it given to the owner as a view, then batch_end. Outward: control units wait in a small queue of the stream,
+ * frames in the session's scheduler, whence they are pulled only when the socket takes bytes; a flush seals everything that waits
+ * (control first, never inside another unit) and sends it with one call for a batch. Nothing is sealed while sealed
+ * bytes are still unsent, so that what waits stays where it can be scheduled.
+ *
+ * A stream ends once: OPEN → ENDED. ended() is told from the deferred pass, with who broke what. What is in flight then (goodbye, alert)
+ * is sent as far as the socket takes it; stream_close() lets it linger for a second so that the peer can read it.
+ * KeyUpdate is answered here; a session that wants to renew asks stream_wants_renewal().
+ */
+#ifndef TUNNEL_STREAM_H
+#define TUNNEL_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/list.h"
+#include "loop/loop.h"
+#include "tls/handshake.h"
+#include "wire/unit.h"
+
+struct scheduler;
+struct stream;
+
+enum {
+	STREAM_RECEIVE_SIZE = 256 * 1024,
+	STREAM_SEND_SIZE = 256 * 1024,
+	STREAM_BATCH_PLAIN = 128 * 1024, /* sealed and sent at a time */
+	STREAM_CONTROL_MAX = 256 * 1024,
+	STREAM_STALL_MS = 30000, /* alive but not draining */
+	STREAM_LINGER_MS = 1000,
+};
+
+enum stream_end {
+	STREAM_END_CLOSED = 1, /* the peer's close_notify */
+	STREAM_END_LOST = 2,   /* reset, FIN without close_notify, or a time-out of TCP */
+	STREAM_END_BROKEN = 3, /* the peer broke a rule; text says which */
+	STREAM_END_STALLED = 4,
+	STREAM_END_LOCAL = 5, /* stream_end() */
+};
+
+struct stream_ops {
+	/* One unit; the view is good until batch_end has returned. */
+	void (*unit)(struct stream *stream, const struct unit *unit);
+	void (*batch_end)(struct stream *stream);
+	/* Once, from the deferred pass. */
+	void (*ended)(struct stream *stream, enum stream_end end, const char *text);
+};
+
+struct stream {
+	const struct stream_ops *ops;
+	struct lw_loop *loop;
+	struct scheduler *scheduler; /* the session's; NULL until it is up */
+	uint32_t frame_max;          /* largest frame that may come */
+	uint64_t last_received_ns;
+	uint64_t received_bytes, sent_bytes; /* on the socket */
+
+	/* The stream's own. */
+	struct loop_source source;
+	struct loop_timer stall;
+	struct loop_deferred ending;
+	struct record_sealer *sealer;
+	struct record_opener *opener;
+	uint8_t *receive, *plain, *send, *control;
+	size_t receive_length, plain_length, send_offset, send_length, control_length;
+	enum stream_end end; /* 0: open */
+	char end_text[160];
+	bool is_blocked; /* the socket took no more; writability is awaited */
+};
+
+/*
+ * Go on with fd (owned from success on) from session, whose early bytes are read first (from the deferred pass). 0 or a negative errno.
+ */
+int stream_init(struct stream *stream, struct lw_loop *loop, int fd, struct tls_session *session,
+		const struct stream_ops *ops);
+/* Closes the socket; ended() will not run. Accepts one that is all zero. */
+void stream_done(struct stream *stream);
+
+/* Queue a control unit; it goes with the next flush. 0, -ENOBUFS when STREAM_CONTROL_MAX wait, -EPIPE after the end. */
+int stream_send(struct stream *stream, enum unit_type type, const void *body, size_t length);
+/* Seal and send what waits. */
+void stream_flush(struct stream *stream);
+/* End it: close_notify (or the alert) goes out behind what waits in the control queue. Idempotent. */
+void stream_finish(struct stream *stream, enum stream_end end, const char *text);
+bool stream_is_open(const struct stream *stream);
+
+/*
+ * Give the socket of an ended stream away to linger: its last bytes are sent and what comes is thrown away until the peer's FIN, at
+ * most STREAM_LINGER_MS. It stays in lingers (a list of the owner's) until then.
+ */
+void stream_linger(struct stream *stream, struct list *lingers);
+/* Close all of them now. */
+void lingers_free(struct list *lingers);
+
+#endif
