@@ -9,6 +9,7 @@
 #include <longwire/error.h>
 #include <longwire/flow.h>
 #include <longwire/hub.h>
+#include <longwire/identity.h>
 #include <longwire/loop.h>
 #include <longwire/packet.h>
 #include <longwire/provider.h>
