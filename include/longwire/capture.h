@@ -12,11 +12,11 @@ struct lw_error;
 
 /* Where on the path a packet is seen. A bit each. */
 enum lw_capture_point {
-	LW_CAPTURE_DEVICE_IN = 1 << 0,	 /* read from the device */
-	LW_CAPTURE_DEVICE_OUT = 1 << 1,	 /* accepted by the device */
-	LW_CAPTURE_SESSION_IN = 1 << 2,	 /* from a peer, after opening */
+	LW_CAPTURE_DEVICE_IN = 1 << 0,   /* read from the device */
+	LW_CAPTURE_DEVICE_OUT = 1 << 1,  /* accepted by the device */
+	LW_CAPTURE_SESSION_IN = 1 << 2,  /* from a peer, after opening */
 	LW_CAPTURE_SESSION_OUT = 1 << 3, /* to a peer, before sealing */
-	LW_CAPTURE_DROP = 1 << 4,	 /* dropped, anywhere */
+	LW_CAPTURE_DROP = 1 << 4,        /* dropped, anywhere */
 };
 
 enum { LW_CAPTURE_FILTER_MAX = 4096 };
@@ -26,17 +26,19 @@ struct lw_capture_options {
 	const char *file;    /* made 0600, never through a symbolic link; an old one is replaced */
 	unsigned points;     /* enum lw_capture_point, or-ed; 0: DEVICE_IN | DEVICE_OUT */
 	enum lw_layer layer; /* decides the link type: EN10MB or RAW */
-	const char *filter;  /* libpcap expression without host names, ≤ LW_CAPTURE_FILTER_MAX bytes; NULL: all */
+	const char *
+		filter; /* libpcap expression of keywords, numbers and addresses; no names, also not of
+			       ports; ≤ LW_CAPTURE_FILTER_MAX bytes; NULL: all */
 	uint32_t snap_length; /* bytes kept of each packet, 1 … 262144; 0: 262144 */
 };
 
 struct lw_capture_counters {
 	size_t size;
 	uint64_t matched; /* packets that passed the filter */
-	uint64_t written; /* packets in the file */
+	uint64_t written; /* packets in the file; buffered ones count when they are flushed */
 	uint64_t dropped; /* matched but not written: full disk, failed write, capture stopped */
-	bool stopped;	  /* a write failed; nothing more is written. The file holds whole packets only */
-	int error;	  /* errno of that failure */
+	bool stopped; /* a write failed; nothing more is written. The file holds whole packets only */
+	int error;    /* errno of that failure */
 };
 
 LW_API LW_MUST_CHECK int lw_capture_open(const struct lw_capture_options *options,

@@ -21,9 +21,9 @@ struct lw_device_options {
 	size_t size;
 	enum lw_device_kind kind;
 	enum lw_layer layer;
-	const char *name;      /* interface name, 1 … 15 bytes; NULL: the kernel chooses lw%d */
-	int descriptor;	       /* LW_DEVICE_ADOPTED: owned by the flow from success on */
-	uint16_t queues;       /* 1 … 16; 0 means 1 */
+	const char *name; /* interface name, 1 … 15 bytes; NULL: the kernel chooses lw%d */
+	int descriptor;   /* LW_DEVICE_ADOPTED: owned by the flow from success on */
+	uint16_t queues;  /* 1 … 16; 0 means 1 */
 };
 
 /* Everything that a taker of the descriptor must know to read and write it by himself. */
@@ -32,7 +32,7 @@ struct lw_descriptor {
 	int descriptor;
 	enum lw_layer layer;
 	uint16_t header_length; /* bytes of virtio-net header before each packet; 0: none */
-	char name[16];		/* interface name; empty: not a kernel interface */
+	char name[16];          /* interface name; empty: not a kernel interface */
 };
 
 /*

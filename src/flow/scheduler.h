@@ -22,7 +22,8 @@ struct scheduler;
 
 enum { SCHEDULER_BYTES_DEFAULT = 512 * 1024 };
 
-int scheduler_new(size_t bytes_max, struct scheduler **ret_scheduler); /* 64 KiB + a unit … 64 MiB */
+int scheduler_new(size_t bytes_max,
+		  struct scheduler **ret_scheduler); /* 64 KiB + a unit … 64 MiB */
 void scheduler_free(struct scheduler *scheduler);
 
 /* Room for a unit of length bytes, or NULL: full (count it). It is queued by scheduler_commit, which must follow a success. */
