@@ -124,24 +124,27 @@ static void link_failed(struct lw_tunnel *tunnel, enum backoff_class class,
 		lw_provider_cancel(tunnel->provider, LW_STOP_CONNECTION_FAILED, error);
 }
 
-static void session_ended(struct session *session, const struct session_end *end)
+static void session_ended(struct session *session, const struct session_end *ended)
 {
 	struct lw_tunnel *tunnel = session->user;
+	const struct session_end end = *ended; /* it is the session's */
+	bool was_ours = tunnel->session == session;
 	struct lw_error error;
 
 	session_free(session, &tunnel->lingers);
-	if (tunnel->session != session)
+	if (!was_ours)
 		return;
 	tunnel->session = NULL;
-	error_set(&error, 0, LW_DOMAIN_CONNECTION, error_of_goodbye(end), "%s%s: %s",
-		  end->by_peer ? "the hub said: " : "", tunnel->address, end->text);
-	if (end->by_peer)
-		error_set(&error, 0, LW_DOMAIN_CONNECTION, error_of_goodbye(end),
-			  "%s said goodbye (%s): %s", tunnel->address, goodbye_name(end->code),
-			  end->text);
+	if (end.by_peer)
+		error_set(&error, 0, LW_DOMAIN_CONNECTION, error_of_goodbye(&end),
+			  "%s said goodbye (%s): %s", tunnel->address, goodbye_name(end.code),
+			  end.text);
+	else
+		error_set(&error, 0, LW_DOMAIN_CONNECTION, error_of_goodbye(&end), "%s: %s",
+			  tunnel->address, end.text);
 	if (tunnel->stopping || !tunnel->provider)
 		return;
-	link_failed(tunnel, class_of_goodbye(end), &error);
+	link_failed(tunnel, class_of_goodbye(&end), &error);
 }
 
 /* ---- settings */
