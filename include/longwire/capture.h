@@ -26,9 +26,9 @@ struct lw_capture_options {
 	const char *file;    /* made 0600, never through a symbolic link; an old one is replaced */
 	unsigned points;     /* enum lw_capture_point, or-ed; 0: DEVICE_IN | DEVICE_OUT */
 	enum lw_layer layer; /* decides the link type: EN10MB or RAW */
-	const char *
-		filter; /* libpcap expression of keywords, numbers and addresses; no names, also not of
-			       ports; ≤ LW_CAPTURE_FILTER_MAX bytes; NULL: all */
+	/* libpcap expression of keywords, numbers and addresses, no names (also not of ports);
+	 * ≤ LW_CAPTURE_FILTER_MAX bytes; NULL: all */
+	const char *filter;
 	uint32_t snap_length; /* bytes kept of each packet, 1 … 262144; 0: 262144 */
 };
 
