@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The connection: the controller's handle, around the provider's life.
+ *
+ * It opens the flow of each run and closes it, keeps the captures from run to run, and tells the observer. A connection
+ * that is freed while its provider is still stopping stays behind, unseen, until the provider has finished: only he
+ * knows when he no longer uses the flow. His watchdog bounds that, and the end of the loop.
+ */
+#include <longwire/connection.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "base/error.h"
+#include "base/memory.h"
+#include "capture/point.h"
+#include "flow/flow.h"
+#include "loop/loop.h"
+#include "provider/provider.h"
+
+/*
+ * Changes that the observer has not been told: what a provider can go through between two passes of the loop. Where that
+ * is more (he may change his mind about reasserting for ever), the last is replaced: the present status is always told.
+ */
+enum { UNTOLD_MAX = 8, START_TIMEOUT_MS = 60000, STOP_TIMEOUT_MS = 20000, NAME_SIZE = 16 };
+
+struct lw_connection {
+	struct lw_provider provider;
+	struct lw_loop *loop;
+	struct lw_device_options device; /* name and descriptor are ours */
+	char device_name[NAME_SIZE];
+	struct lw_packet_flow *flow; /* of this run */
+	struct lw_packet_flow *borrowed;
+	struct capture_set captures;
+	int64_t connected_date;
+	void (*observer)(struct lw_connection *connection, enum lw_status status, void *user);
+	void *observer_user;
+	enum lw_status untold[UNTOLD_MAX];
+	unsigned n_untold;
+	bool is_freed;
+	struct loop_deferred freeing;
+};
+
+static const char *const status_names[] = {
+	[LW_STATUS_INVALID] = "invalid",         [LW_STATUS_DISCONNECTED] = "disconnected",
+	[LW_STATUS_CONNECTING] = "connecting",   [LW_STATUS_CONNECTED] = "connected",
+	[LW_STATUS_REASSERTING] = "reasserting", [LW_STATUS_DISCONNECTING] = "disconnecting",
+};
+
+const char *lw_status_name(enum lw_status status)
+{
+	return (unsigned)status < ARRAY_SIZE(status_names) ? status_names[status] : "?";
+}
+
+enum lw_status lw_connection_status(const struct lw_connection *connection)
+{
+	static const enum lw_status statuses[] = {
+		[PROVIDER_IDLE] = LW_STATUS_DISCONNECTED,
+		[PROVIDER_STARTING] = LW_STATUS_CONNECTING,
+		[PROVIDER_RUNNING] = LW_STATUS_CONNECTED,
+		[PROVIDER_REASSERTING] = LW_STATUS_REASSERTING,
+		[PROVIDER_STOPPING] = LW_STATUS_DISCONNECTING,
+	};
+
+	return statuses[connection->provider.state];
+}
+
+/* ---- the provider's owner */
+
+static struct lw_connection *connection_of(struct lw_provider *provider)
+{
+	return container_of(provider, struct lw_connection, provider);
+}
+
+static void tell_later(struct lw_connection *connection)
+{
+	if (connection->n_untold == UNTOLD_MAX)
+		connection->n_untold--;
+	connection->untold[connection->n_untold++] = lw_connection_status(connection);
+}
+
+static void state_changed(struct lw_provider *provider, enum provider_state old)
+{
+	struct lw_connection *connection = connection_of(provider);
+
+	if (old == PROVIDER_STARTING && provider->state == PROVIDER_RUNNING)
+		connection->connected_date = (int64_t)time(NULL);
+	else if (provider->state == PROVIDER_STOPPING)
+		connection->connected_date = 0;
+	tell_later(connection);
+}
+
+/* A borrowed flow outlives the run: nothing of the run may stay on it. */
+static void leave_borrowed(struct lw_connection *connection)
+{
+	struct lw_packet_flow *flow = connection->borrowed;
+
+	for (uint16_t queue = 0; queue < lw_packet_flow_queues(flow); queue++)
+		lw_packet_flow_cancel_read(flow, queue);
+	packet_flow_set_captures(flow, NULL);
+}
+
+static void close_flow(struct lw_connection *connection)
+{
+	struct lw_packet_flow *flow = take_pointer(connection->flow);
+
+	if (!flow)
+		return;
+	if (flow == connection->borrowed) {
+		leave_borrowed(connection);
+		return;
+	}
+	packet_flow_set_captures(flow, NULL);
+	lw_packet_flow_free(flow);
+}
+
+static void run_ended(struct lw_provider *provider)
+{
+	close_flow(connection_of(provider));
+}
+
+static void tell_observer(struct lw_provider *provider)
+{
+	struct lw_connection *connection = connection_of(provider);
+
+	/* Each call may set another observer, start, stop, or free: everything is looked at again. */
+	while (connection->n_untold > 0) {
+		enum lw_status status = connection->untold[0];
+
+		connection->n_untold--;
+		memmove(&connection->untold[0], &connection->untold[1],
+			connection->n_untold * sizeof(connection->untold[0]));
+		if (connection->observer)
+			connection->observer(connection, status, connection->observer_user);
+	}
+	if (connection->is_freed && provider->state == PROVIDER_IDLE) {
+		loop_undefer(connection->loop, &connection->freeing);
+		loop_defer(connection->loop, &connection->freeing);
+	}
+}
+
+static const struct provider_owner owner = {
+	.changed = state_changed,
+	.ended = run_ended,
+	.told = tell_observer,
+};
+
+/* ---- making and freeing */
+
+static int refuse(struct lw_error *error, const char *why)
+{
+	return error_set(error, -EINVAL, LW_DOMAIN_SYSTEM, EINVAL, "a connection needs %s", why);
+}
+
+static int check_device(const struct lw_device_options *device, enum lw_layer layer,
+			struct lw_error *ret_error)
+{
+	if (device->size < sizeof(*device))
+		return refuse(ret_error, "device options of a known size, or a flow");
+	if (device->layer != layer)
+		return refuse(ret_error, "a device of its provider's layer");
+	if (device->name && strlen(device->name) >= NAME_SIZE)
+		return refuse(ret_error, "an interface name of 1 to 15 bytes");
+	return 0;
+}
+
+static int check_options(const struct lw_connection_options *options, struct lw_error *ret_error)
+{
+	const struct lw_provider_ops *ops;
+
+	if (!options || options->size < sizeof(*options))
+		return refuse(ret_error, "options of a known size");
+	ops = options->ops;
+	if (!ops || ops->size < sizeof(*ops) || !ops->name || !ops->start || !ops->stop)
+		return refuse(ret_error, "a provider with a name, start and stop");
+	if (ops->layer != LW_LAYER_ETHERNET && ops->layer != LW_LAYER_IP)
+		return refuse(ret_error, "a provider with a layer");
+	if (!options->flow)
+		return check_device(&options->device, ops->layer, ret_error);
+	if (lw_packet_flow_layer(options->flow) != ops->layer)
+		return refuse(ret_error, "a flow of its provider's layer");
+	return 0;
+}
+
+static void free_connection(struct lw_connection *connection)
+{
+	loop_undefer(connection->loop, &connection->freeing);
+	capture_set_clear(&connection->captures);
+	close_flow(connection);
+	close_fd(&connection->device.descriptor);
+	free(connection);
+}
+
+/* From the loop: the provider has stopped, or it never will because the loop ends. */
+static void freeing_came(struct loop_deferred *freeing)
+{
+	struct lw_connection *connection = container_of(freeing, struct lw_connection, freeing);
+	struct lw_provider *provider = &connection->provider;
+
+	provider_drop(provider);
+	provider_done(provider);
+	free_connection(connection);
+}
+
+/* The descriptor that was given is kept for all runs; each run has a duplicate, as it would open a device anew. */
+static void copy_device(struct lw_connection *connection, const struct lw_device_options *device)
+{
+	connection->device = *device;
+	if (device->kind != LW_DEVICE_ADOPTED)
+		connection->device.descriptor = -1;
+	if (!device->name)
+		return;
+	snprintf(connection->device_name, sizeof(connection->device_name), "%s", device->name);
+	connection->device.name = connection->device_name;
+}
+
+int lw_connection_new(struct lw_loop *loop, const struct lw_connection_options *options,
+		      struct lw_connection **ret_connection, struct lw_error *ret_error)
+{
+	struct provider_timeouts timeouts;
+	struct lw_connection *connection;
+	int r = check_options(options, ret_error);
+
+	if (r < 0)
+		return r;
+	connection = calloc(1, sizeof(*connection));
+	if (!connection)
+		return error_errno(ret_error, ENOMEM, "connection");
+	timeouts.start_ms =
+		options->start_timeout_ms ? options->start_timeout_ms : START_TIMEOUT_MS;
+	timeouts.stop_ms = options->stop_timeout_ms ? options->stop_timeout_ms : STOP_TIMEOUT_MS;
+	connection->loop = loop;
+	connection->borrowed = options->flow;
+	connection->device.descriptor = -1;
+	if (!options->flow)
+		copy_device(connection, &options->device);
+	connection->freeing.function = freeing_came;
+	provider_init(&connection->provider, loop, options->ops, options->user, &owner, &timeouts);
+	*ret_connection = connection;
+	return 0;
+}
+
+void lw_connection_free(struct lw_connection *connection)
+{
+	if (!connection || connection->is_freed)
+		return;
+	connection->is_freed = true;
+	connection->observer = NULL;
+	provider_abandon(&connection->provider);
+	capture_set_clear(&connection->captures);
+	/* Its owner may free it as soon as we return. */
+	if (connection->flow && connection->flow == connection->borrowed) {
+		leave_borrowed(connection);
+		connection->flow = NULL;
+	}
+	/* Later in any case: this may be a call from within one of ours. */
+	if (connection->provider.state == PROVIDER_IDLE)
+		loop_defer(connection->loop, &connection->freeing);
+	else
+		loop_at_end(connection->loop, &connection->freeing);
+}
+
+/* ---- starting and stopping */
+
+static int open_flow(struct lw_connection *connection, struct lw_error *ret_error)
+{
+	struct lw_device_options device = connection->device;
+	int r;
+
+	if (connection->borrowed) {
+		connection->flow = connection->borrowed;
+		return 0;
+	}
+	if (device.kind == LW_DEVICE_ADOPTED) {
+		device.descriptor = fcntl(device.descriptor, F_DUPFD_CLOEXEC, 0);
+		if (device.descriptor < 0)
+			return error_errno(ret_error, errno, "the adopted device");
+	}
+	r = lw_packet_flow_open(connection->loop, &device, &connection->flow, ret_error);
+	if (r < 0 && device.kind == LW_DEVICE_ADOPTED)
+		close_fd(&device.descriptor);
+	return r;
+}
+
+static int start_failed(struct lw_connection *connection, int result, const struct lw_error *error,
+			struct lw_error *ret_error)
+{
+	connection->provider.last_error = *error;
+	if (ret_error)
+		*ret_error = *error;
+	return result;
+}
+
+int lw_connection_start(struct lw_connection *connection, const struct lw_start_options *options,
+			struct lw_error *ret_error)
+{
+	struct lw_start_options start = { .size = sizeof(start), .origin = LW_START_API };
+	struct lw_error error = { 0 };
+	int r;
+
+	if (connection->is_freed || connection->provider.state != PROVIDER_IDLE)
+		return error_set(ret_error, -EALREADY, LW_DOMAIN_SYSTEM, EALREADY,
+				 "the connection is %s already",
+				 lw_status_name(lw_connection_status(connection)));
+	if (options && options->size < sizeof(*options))
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_SYSTEM, EINVAL,
+				 "start options of an unknown size");
+	if (options)
+		start = *options;
+	if (!start.origin)
+		start.origin = LW_START_API;
+	r = open_flow(connection, &error);
+	if (r < 0)
+		return start_failed(connection, r, &error, ret_error);
+	packet_flow_set_captures(connection->flow, &connection->captures);
+	r = provider_start(&connection->provider, connection->flow, &start);
+	if (r < 0) {
+		close_flow(connection);
+		error_errno(&error, -r, "start");
+		return start_failed(connection, r, &error, ret_error);
+	}
+	return 0;
+}
+
+int lw_connection_stop(struct lw_connection *connection, enum lw_stop_reason reason)
+{
+	return provider_stop(&connection->provider, reason, NULL);
+}
+
+int64_t lw_connection_connected_date(const struct lw_connection *connection)
+{
+	return connection->connected_date;
+}
+
+void lw_connection_last_error(const struct lw_connection *connection, struct lw_error *ret_error)
+{
+	*ret_error = connection->provider.last_error;
+}
+
+void lw_connection_observe(struct lw_connection *connection,
+			   void (*observer)(struct lw_connection *connection, enum lw_status status,
+					    void *user),
+			   void *user)
+{
+	connection->observer = observer;
+	connection->observer_user = user;
+	connection->n_untold = 0;
+	tell_later(connection);
+	loop_defer(connection->loop, &connection->provider.pass);
+}
+
+int lw_connection_send_message(struct lw_connection *connection, const void *data, size_t length,
+			       void (*reply)(const void *data, size_t length, void *user),
+			       void *user)
+{
+	return provider_send(&connection->provider, data, length, reply, user);
+}
+
+int lw_connection_attach_capture(struct lw_connection *connection, struct lw_capture *capture)
+{
+	return capture_attach(&connection->captures, capture);
+}

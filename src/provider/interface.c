@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* Network settings and carrier of a run. */
+#include "provider/interface.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <longwire/error.h>
+#include <longwire/flow.h>
+
+#include "base/address.h"
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "device/device.h"
+#include "flow/flow.h"
+#include "network/network.h"
+
+static bool is_in_kernel(const struct interface *interface)
+{
+	return interface->flow && lw_packet_flow_name(interface->flow)[0];
+}
+
+/* settings NULL: none, and the carrier is not ours to take. */
+static bool wants_carrier(const struct interface *interface,
+			  const struct network_settings *settings)
+{
+	if (!settings || settings->carrier == LW_CARRIER_HOLD)
+		return true;
+	if (settings->carrier == LW_CARRIER_DEFAULT && settings->bridge[0])
+		return true;
+	return interface->is_running;
+}
+
+static void set_carrier(struct interface *interface, bool on)
+{
+	int r;
+
+	if (on != interface->is_carrier_off || !is_in_kernel(interface))
+		return;
+	r = device_set_carrier(packet_flow_device(interface->flow), on);
+	if (r < 0)
+		log_warning("%s: the carrier cannot be set %s: %s",
+			    lw_packet_flow_name(interface->flow), on ? "on" : "off", strerror(-r));
+	else
+		interface->is_carrier_off = !on;
+}
+
+static const struct network_settings *present_settings(const struct interface *interface)
+{
+	return interface->has_settings ? &interface->settings : NULL;
+}
+
+static void update_carrier(struct interface *interface)
+{
+	set_carrier(interface, wants_carrier(interface, present_settings(interface)));
+}
+
+void interface_open(struct interface *interface, struct lw_packet_flow *flow)
+{
+	*interface = (struct interface){ .flow = flow };
+}
+
+/* The domain that a provider expects, around whatever the machine said. */
+static int failed(int result, const struct lw_error *cause, struct lw_error *ret_error)
+{
+	if (cause->domain == LW_DOMAIN_TUNNEL)
+		return error_set(ret_error, result, LW_DOMAIN_TUNNEL, cause->code, "%s",
+				 cause->text);
+	return error_set(ret_error, result, LW_DOMAIN_TUNNEL, LW_TUNNEL_ERROR_SETTINGS_FAILED, "%s",
+			 cause->text);
+}
+
+/* Bring the machine to the settings (NULL: to none). */
+static int change_machine(struct interface *interface, const struct network_settings *settings,
+			  struct lw_error *ret_error)
+{
+	struct device *device = packet_flow_device(interface->flow);
+	struct network_plan plan = {
+		.layer = lw_packet_flow_layer(interface->flow),
+		.settings = settings,
+		.up = true,
+		.is_persistent = device->is_persistent,
+	};
+	struct lw_error error = { 0 };
+	struct ip_address outer;
+	int r;
+
+	if (!interface->network) {
+		r = network_new(lw_packet_flow_name(interface->flow), &interface->network);
+		if (r < 0) {
+			error_errno(&error, -r, "network settings");
+			return failed(r, &error, ret_error);
+		}
+	}
+	if (settings && ip_address_parse(settings->remote_address, &outer) == 0)
+		plan.outer = &outer;
+	r = network_apply(interface->network, &plan, &error);
+	return r < 0 ? failed(r, &error, ret_error) : 0;
+}
+
+static void forget_settings(struct interface *interface)
+{
+	if (interface->has_settings)
+		network_settings_done(&interface->settings);
+	interface->has_settings = false;
+}
+
+static int clear(struct interface *interface, struct lw_error *ret_error)
+{
+	int r = 0;
+
+	if (!interface->has_settings)
+		return 0;
+	if (is_in_kernel(interface))
+		r = change_machine(interface, NULL, ret_error);
+	if (r < 0)
+		return r;
+	forget_settings(interface);
+	update_carrier(interface);
+	return 0;
+}
+
+static int replace(struct interface *interface, const struct network_settings *settings,
+		   struct lw_error *ret_error)
+{
+	int r = 0;
+
+	/*
+	 * Before the interface comes up: nobody on it shall see a carrier that goes at once. It comes on afterwards
+	 * only, when there is something behind it.
+	 */
+	if (!wants_carrier(interface, settings))
+		set_carrier(interface, false);
+	if (is_in_kernel(interface))
+		r = change_machine(interface, settings, ret_error);
+	return r;
+}
+
+int interface_apply(struct interface *interface, const struct lw_network_settings *settings,
+		    struct lw_error *ret_error)
+{
+	struct network_settings parsed;
+	struct lw_error error = { 0 };
+	int r;
+
+	if (!settings)
+		return clear(interface, ret_error);
+	r = network_settings_parse(lw_packet_flow_layer(interface->flow), settings, &parsed,
+				   &error);
+	if (r == -ENOMEM)
+		error_errno(&error, ENOMEM, "network settings");
+	if (r < 0)
+		return failed(r, &error, ret_error);
+	if (interface->has_settings && network_settings_equal(&interface->settings, &parsed)) {
+		network_settings_done(&parsed);
+		return 0;
+	}
+	r = replace(interface, &parsed, ret_error);
+	if (r < 0) {
+		network_settings_done(&parsed);
+	} else {
+		forget_settings(interface);
+		interface->settings = parsed;
+		interface->has_settings = true;
+	}
+	update_carrier(interface);
+	return r;
+}
+
+void interface_set_running(struct interface *interface, bool is_running)
+{
+	interface->is_running = is_running;
+	update_carrier(interface);
+}
+
+void interface_close(struct interface *interface)
+{
+	network_free(take_pointer(interface->network));
+	forget_settings(interface);
+	/* An interface that outlives us is left as it was found. */
+	set_carrier(interface, true);
+	interface->flow = NULL;
+}

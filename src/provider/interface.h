@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The interface of a run: its network settings and its carrier.
+ *
+ * Theory of operation. Settings replace each other as a whole; those that are set already do nothing. Where the flow has an
+ * interface in the kernel they are applied by the network layer, which undoes what it did; where it has none (memory) they
+ * are validated and remembered. The carrier is derived, never told: hold keeps it on, follow has it on only while the tunnel
+ * runs. Without settings the interface is left alone altogether.
+ */
+#ifndef PROVIDER_INTERFACE_H
+#define PROVIDER_INTERFACE_H
+
+#include <stdbool.h>
+
+#include <longwire/settings.h>
+
+#include "base/settings.h"
+
+struct lw_error;
+struct lw_packet_flow;
+struct network;
+
+struct interface {
+	struct lw_packet_flow *flow; /* NULL: no run */
+	struct network *network;     /* made with the first settings of a run; NULL: memory */
+	struct network_settings settings;
+	bool has_settings;
+	bool is_running;     /* the tunnel is */
+	bool is_carrier_off; /* by us */
+};
+
+void interface_open(struct interface *interface, struct lw_packet_flow *flow);
+/* settings NULL clears. Errors are of LW_DOMAIN_TUNNEL; on failure everything is as before. */
+int interface_apply(struct interface *interface, const struct lw_network_settings *settings,
+		    struct lw_error *ret_error);
+/* Tell whether packets can flow: the carrier follows where it shall. */
+void interface_set_running(struct interface *interface, bool is_running);
+/* Undo everything. The flow is not used after this. Idempotent. */
+void interface_close(struct interface *interface);
+
+#endif

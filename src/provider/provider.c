@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a provider. */
+#include "provider/provider.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <longwire/flow.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+
+static const char *const state_names[] = {
+	[PROVIDER_IDLE] = "idle",         [PROVIDER_STARTING] = "starting",
+	[PROVIDER_RUNNING] = "running",   [PROVIDER_REASSERTING] = "reasserting",
+	[PROVIDER_STOPPING] = "stopping",
+};
+static_assert(ARRAY_SIZE(state_names) == PROVIDER_STATE_COUNT, "a name for each state");
+
+#define BIT(state) (1U << PROVIDER_##state)
+static const unsigned successors[] = {
+	[PROVIDER_IDLE] = BIT(STARTING),
+	[PROVIDER_STARTING] = BIT(RUNNING) | BIT(STOPPING),
+	[PROVIDER_RUNNING] = BIT(REASSERTING) | BIT(STOPPING),
+	[PROVIDER_REASSERTING] = BIT(RUNNING) | BIT(STOPPING),
+	[PROVIDER_STOPPING] = BIT(IDLE),
+};
+static_assert(ARRAY_SIZE(successors) == PROVIDER_STATE_COUNT, "a row for each state");
+#undef BIT
+
+const char *provider_state_name(enum provider_state state)
+{
+	return (unsigned)state < PROVIDER_STATE_COUNT ? state_names[state] : "?";
+}
+
+bool provider_may_become(enum provider_state old, enum provider_state next)
+{
+	return successors[old] >> next & 1;
+}
+
+static const char *name_of(const struct lw_provider *provider)
+{
+	const char *name = provider->flow ? lw_packet_flow_name(provider->flow) : "";
+
+	return name[0] ? name : provider->ops->name;
+}
+
+static void provider_set_state(struct lw_provider *provider, enum provider_state next,
+			       const char *why)
+{
+	enum provider_state old = provider->state;
+
+	assert(provider_may_become(old, next));
+	log_debug("%s: %s -> %s (%s)", name_of(provider), state_names[old], state_names[next], why);
+	provider->state = next;
+	interface_set_running(&provider->interface, next == PROVIDER_RUNNING);
+	provider->owner->changed(provider, old);
+	loop_defer(provider->loop, &provider->pass);
+}
+
+static bool has_run(const struct lw_provider *provider)
+{
+	return provider->state == PROVIDER_STARTING || provider->state == PROVIDER_RUNNING ||
+	       provider->state == PROVIDER_REASSERTING;
+}
+
+/* ---- starting and stopping */
+
+static int begin_stopping(struct lw_provider *provider, enum lw_stop_reason reason,
+			  const struct lw_error *error, const char *why)
+{
+	static const struct lw_error none = { .domain = LW_DOMAIN_NONE };
+
+	if (!has_run(provider))
+		return 0;
+	completion_disarm(provider->starting);
+	provider->reason = reason;
+	provider->last_error = error ? *error : none;
+	provider_set_state(provider, PROVIDER_STOPPING, why);
+	return 1;
+}
+
+static void start_answered(void *owner, const struct lw_error *error, const void *data,
+			   size_t length)
+{
+	struct lw_provider *provider = owner;
+	bool is_failed = error && completion_is_finished(provider->starting);
+
+	(void)data;
+	(void)length;
+	if (provider->state == PROVIDER_STARTING && !error)
+		provider_set_state(provider, PROVIDER_RUNNING, "started");
+	else if (provider->state == PROVIDER_STARTING)
+		begin_stopping(provider, LW_STOP_CONNECTION_FAILED, error, error->text);
+	/* A provider that says itself that its start failed has nothing left to stop. */
+	if (is_failed && !provider->is_stop_called)
+		provider->is_over = true;
+}
+
+static void stop_answered(void *owner, const struct lw_error *error, const void *data,
+			  size_t length)
+{
+	struct lw_provider *provider = owner;
+
+	(void)data;
+	(void)length;
+	if (error && provider->last_error.domain == LW_DOMAIN_NONE)
+		provider->last_error = *error;
+	provider->is_over = true;
+	loop_defer(provider->loop, &provider->pass);
+}
+
+int provider_start(struct lw_provider *provider, struct lw_packet_flow *flow,
+		   const struct lw_start_options *options)
+{
+	struct lw_completion *starting, *stopping;
+	int r;
+
+	if (provider->state != PROVIDER_IDLE)
+		return -EALREADY;
+	r = completion_new(provider->loop, "start", start_answered, provider, &starting);
+	if (r < 0)
+		return r;
+	/* Made now, so that no stop can fail for want of memory. */
+	r = completion_new(provider->loop, "stop", stop_answered, provider, &stopping);
+	if (r < 0) {
+		completion_let_go(starting);
+		return r;
+	}
+	provider->starting = starting;
+	provider->stopping = stopping;
+	provider->flow = flow;
+	provider->is_stop_called = provider->is_over = false;
+	interface_open(&provider->interface, flow);
+	provider_set_state(provider, PROVIDER_STARTING, "start");
+	completion_issue(starting, provider->timeouts.start_ms);
+	provider->ops->start(provider, options, starting, provider->user);
+	return 0;
+}
+
+int provider_stop(struct lw_provider *provider, enum lw_stop_reason reason,
+		  const struct lw_error *error)
+{
+	return begin_stopping(provider, reason, error, "stop");
+}
+
+static void call_stop(struct lw_provider *provider)
+{
+	provider->is_stop_called = true;
+	completion_issue(provider->stopping, provider->timeouts.stop_ms);
+	provider->ops->stop(provider, provider->reason, provider->stopping, provider->user);
+}
+
+/* ---- messages */
+
+struct message {
+	struct list link;
+	struct lw_provider *provider;
+	struct lw_completion *completion;
+	void (*reply)(const void *data, size_t length, void *user);
+	void *user;
+	void *data;
+	size_t length;
+	bool is_answered;
+};
+
+static void message_answered(void *owner, const struct lw_error *error, const void *data,
+			     size_t length)
+{
+	struct message *message = owner;
+
+	(void)error;
+	message->is_answered = true;
+	if (data && length)
+		message->data = malloc(length);
+	if (message->data) {
+		memcpy(message->data, data, length);
+		message->length = length;
+	}
+	loop_defer(message->provider->loop, &message->provider->pass);
+}
+
+static void deliver_reply(struct message *message)
+{
+	struct lw_provider *provider = message->provider;
+	struct message present = *message;
+
+	list_remove(&message->link);
+	provider->n_messages--;
+	completion_retire(&provider->drawer, present.completion);
+	free(message);
+	if (present.reply)
+		present.reply(present.data, present.length, present.user);
+	free(present.data);
+}
+
+/* Begun anew after each, because a reply may end everything. */
+static struct message *next_reply(struct lw_provider *provider, bool even_unanswered)
+{
+	list_for_each(node, &provider->messages) {
+		struct message *message = list_entry(node, struct message, link);
+
+		if (message->is_answered || even_unanswered)
+			return message;
+	}
+	return NULL;
+}
+
+static void deliver_replies(struct lw_provider *provider, bool even_unanswered)
+{
+	struct message *message;
+
+	while ((message = next_reply(provider, even_unanswered)))
+		deliver_reply(message);
+}
+
+int provider_send(struct lw_provider *provider, const void *data, size_t length,
+		  void (*reply)(const void *data, size_t length, void *user), void *user)
+{
+	struct message *message;
+	int r;
+
+	if (!has_run(provider))
+		return -ENOTCONN;
+	if (provider->n_messages == PROVIDER_MESSAGES_MAX)
+		return -EAGAIN;
+	message = calloc(1, sizeof(*message));
+	if (!message)
+		return -ENOMEM;
+	r = completion_new(provider->loop, "message", message_answered, message,
+			   &message->completion);
+	if (r < 0) {
+		free(message);
+		return r;
+	}
+	message->provider = provider;
+	message->reply = reply;
+	message->user = user;
+	list_append(&provider->messages, &message->link);
+	provider->n_messages++;
+	if (provider->ops->message) {
+		completion_issue(message->completion, UINT32_MAX);
+		provider->ops->message(provider, data, length, message->completion, provider->user);
+	} else {
+		message_answered(message, NULL, NULL, 0);
+	}
+	return 0;
+}
+
+/* ---- the deferred pass */
+
+static void give_answers(struct lw_provider *provider)
+{
+	while (provider->n_answers > 0) {
+		struct settings_answer answer = provider->answers[0];
+
+		provider->n_answers--;
+		memmove(&provider->answers[0], &provider->answers[1],
+			provider->n_answers * sizeof(provider->answers[0]));
+		answer.done(answer.error.domain != LW_DOMAIN_NONE ? &answer.error : NULL,
+			    answer.user);
+	}
+}
+
+static void end_run(struct lw_provider *provider)
+{
+	deliver_replies(provider, true);
+	completion_retire(&provider->drawer, take_pointer(provider->starting));
+	completion_retire(&provider->drawer, take_pointer(provider->stopping));
+	interface_close(&provider->interface);
+	provider->owner->ended(provider);
+	provider->flow = NULL;
+	provider_set_state(provider, PROVIDER_IDLE, "ended");
+}
+
+static void run_pass(struct loop_deferred *pass)
+{
+	struct lw_provider *provider = container_of(pass, struct lw_provider, pass);
+
+	give_answers(provider);
+	if (provider->state == PROVIDER_STOPPING && !provider->is_over && !provider->is_stop_called)
+		call_stop(provider);
+	if (provider->state == PROVIDER_STOPPING && provider->is_over)
+		end_run(provider);
+	deliver_replies(provider, false);
+	provider->owner->told(provider);
+}
+
+void provider_abandon(struct lw_provider *provider)
+{
+	provider->n_answers = 0;
+	deliver_replies(provider, true);
+	begin_stopping(provider, LW_STOP_USER_INITIATED, NULL, "abandoned");
+	if (provider->state == PROVIDER_STOPPING && !provider->is_over && !provider->is_stop_called)
+		call_stop(provider);
+	provider->n_answers = 0;
+	interface_close(&provider->interface);
+}
+
+void provider_init(struct lw_provider *provider, struct lw_loop *loop,
+		   const struct lw_provider_ops *ops, void *user,
+		   const struct provider_owner *owner, const struct provider_timeouts *timeouts)
+{
+	*provider = (struct lw_provider){
+		.loop = loop,
+		.ops = ops,
+		.user = user,
+		.owner = owner,
+		.timeouts = *timeouts,
+		.state = PROVIDER_IDLE,
+		.pass.function = run_pass,
+	};
+	list_init(&provider->messages);
+}
+
+void provider_drop(struct lw_provider *provider)
+{
+	if (provider->state == PROVIDER_IDLE)
+		return;
+	completion_let_go(take_pointer(provider->starting));
+	completion_let_go(take_pointer(provider->stopping));
+	provider->flow = NULL;
+	provider_set_state(provider, PROVIDER_IDLE, "dropped");
+}
+
+void provider_done(struct lw_provider *provider)
+{
+	assert(provider->state == PROVIDER_IDLE);
+	loop_undefer(provider->loop, &provider->pass);
+	completion_drawer_empty(&provider->drawer);
+}
+
+/* ---- what a provider calls */
+
+struct lw_packet_flow *lw_provider_packet_flow(struct lw_provider *provider)
+{
+	return provider->flow;
+}
+
+struct lw_loop *lw_provider_loop(struct lw_provider *provider)
+{
+	return provider->loop;
+}
+
+const char *lw_provider_interface(struct lw_provider *provider)
+{
+	return provider->flow ? lw_packet_flow_name(provider->flow) : "";
+}
+
+void lw_provider_set_network_settings(struct lw_provider *provider,
+				      const struct lw_network_settings *settings,
+				      void (*done)(const struct lw_error *error, void *user),
+				      void *user)
+{
+	struct settings_answer answer = { .done = done, .user = user };
+
+	bool is_full = done && provider->n_answers == PROVIDER_ANSWERS_MAX;
+
+	if (is_full)
+		error_set(&answer.error, 0, LW_DOMAIN_TUNNEL, LW_TUNNEL_ERROR_SETTINGS_CANCELED,
+			  "settings are set faster than the loop can tell of it");
+	else if (!has_run(provider))
+		error_set(&answer.error, 0, LW_DOMAIN_TUNNEL, LW_TUNNEL_ERROR_SETTINGS_CANCELED,
+			  "the tunnel is %s", state_names[provider->state]);
+	else
+		interface_apply(&provider->interface, settings, &answer.error);
+	if (!done)
+		return;
+	/* Above the bound there is no room to wait: a provider that does this is told at once. */
+	if (is_full) {
+		done(&answer.error, user);
+		return;
+	}
+	provider->answers[provider->n_answers++] = answer;
+	loop_defer(provider->loop, &provider->pass);
+}
+
+void lw_provider_set_reasserting(struct lw_provider *provider, bool reasserting)
+{
+	if (reasserting && provider->state == PROVIDER_RUNNING)
+		provider_set_state(provider, PROVIDER_REASSERTING, "the provider reconnects");
+	else if (!reasserting && provider->state == PROVIDER_REASSERTING)
+		provider_set_state(provider, PROVIDER_RUNNING, "the provider is back");
+}
+
+void lw_provider_cancel(struct lw_provider *provider, enum lw_stop_reason reason,
+			const struct lw_error *error)
+{
+	struct lw_error unsaid;
+
+	if (error && error->domain == LW_DOMAIN_NONE)
+		error = NULL;
+	/* An end without an error is an end; a start that fails without one would look like nothing at all. */
+	if (!error && provider->state == PROVIDER_STARTING) {
+		error_set(&unsaid, 0, LW_DOMAIN_CONNECTION, LW_CONNECTION_ERROR_PLUGIN_FAILED,
+			  "the provider %s gave up and did not say why", provider->ops->name);
+		error = &unsaid;
+	}
+	begin_stopping(provider, reason != LW_STOP_NONE ? reason : LW_STOP_PROVIDER_FAILED, error,
+		       "the provider cancelled");
+}
