@@ -45,8 +45,8 @@ struct network_plan {
 	const struct network_settings *settings; /* NULL: nothing but up */
 	bool up;
 	const struct network_gateway *gateway; /* hub; NULL: none */
-	const struct ip_address *outer;	       /* the hub's address, kept out of included routes; NULL: unknown */
-	bool is_persistent;		       /* link attributes are put back on undo, not just left */
+	const struct ip_address *outer; /* of the hub: kept out of included routes; NULL: unknown */
+	bool is_persistent;             /* link attributes are put back on undo, not just left */
 };
 
 /* name: the interface, which must exist at network_apply. */

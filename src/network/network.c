@@ -1,0 +1,231 @@
+/* SPDX-License-Identifier: MIT */
+/* The machine's network, changed in transactions: facts, plan, difference, steps, and back again. */
+#include "network/network.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/parse.h"
+#include "network/facts.h"
+#include "network/plan.h"
+
+struct network {
+	char name[IFNAMSIZ];
+	int index; /* of the interface that applied is about; 0: none yet */
+	bool is_persistent;
+	struct changes applied;
+};
+
+int network_new(const char *name, struct network **ret_network)
+{
+	struct network *network;
+
+	if (!parse_is_interface_name(name))
+		return -EINVAL;
+	network = calloc(1, sizeof(*network));
+	if (!network)
+		return -ENOMEM;
+	snprintf(network->name, sizeof(network->name), "%s", name);
+	*ret_network = network;
+	return 0;
+}
+
+void network_free(struct network *network)
+{
+	if (!network)
+		return;
+	network_undo(network);
+	free(network);
+}
+
+/* ---- Applying */
+
+static int explain(const struct change_target *target, const struct step *step, int result,
+		   struct lw_error *ret_error)
+{
+	char text[CHANGE_TEXT_SIZE], words[sizeof(target->detail) + 4] = "";
+
+	if (target->detail[0])
+		snprintf(words, sizeof(words), " (%s)", target->detail);
+	return error_set(ret_error, result, LW_DOMAIN_SYSTEM, -result, "%s: cannot %s%s%s: %s%s",
+			 target->name, step->next ? "" : "take back: ",
+			 change_describe(step->next ? step->next : step->old, text), words,
+			 strerror(-result), result == -EPERM ? "; it needs CAP_NET_ADMIN" : "");
+}
+
+static void roll_back(struct change_target *target, const struct step *steps, size_t n)
+{
+	char text[CHANGE_TEXT_SIZE];
+
+	while (n-- > 0) {
+		struct step inverse = { .old = steps[n].next, .next = steps[n].old };
+		int r = change_run(target, &inverse);
+
+		if (r < 0 && !change_is_gone(r))
+			log_warning("%s: not undone: %s: %s", target->name,
+				    change_describe(inverse.old ? inverse.old : inverse.next, text),
+				    strerror(-r));
+	}
+}
+
+/* Everything that can be known to fail does so before the first change. */
+static int check_steps(const struct step *steps, size_t n, struct lw_error *ret_error)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		const struct change *next = steps[i].next;
+
+		if (next && next->kind == CHANGE_SYSCTL && !next->is_found)
+			r = sysctl_check_writable(next->path, next->value.text, ret_error);
+	}
+	return r;
+}
+
+static int run_steps(struct change_target *target, const struct step *steps, size_t n,
+		     struct lw_error *ret_error)
+{
+	int r = check_steps(steps, n, ret_error);
+
+	for (size_t i = 0; r == 0 && i < n; i++) {
+		r = change_run(target, &steps[i]);
+		if (r == 0 || (!steps[i].next && change_is_gone(r))) {
+			r = 0;
+			continue;
+		}
+		explain(target, &steps[i], r, ret_error);
+		roll_back(target, steps, i);
+	}
+	return r;
+}
+
+/* What is kept was made with what was before it, and whether it was found is known of it only. */
+static void keep_unchanged(struct changes *applied, struct changes *next)
+{
+	for (size_t i = 0; i < next->n; i++) {
+		const struct change *present = changes_find(applied, &next->items[i]);
+
+		if (present && change_same_value(present, &next->items[i]))
+			next->items[i].is_found = present->is_found;
+	}
+}
+
+static int transit(struct network *network, struct change_target *target, struct changes *next,
+		   struct lw_error *ret_error)
+{
+	_cleanup_free_ struct step *steps =
+		calloc(network->applied.n + next->n + 1, sizeof(*steps));
+	int r;
+
+	if (!steps)
+		return error_errno(ret_error, ENOMEM, "%s: its network", network->name);
+	r = run_steps(target, steps, change_diff(&network->applied, next, steps), ret_error);
+	if (r < 0)
+		return r;
+	keep_unchanged(&network->applied, next);
+	changes_done(&network->applied);
+	network->applied = *next;
+	*next = (struct changes){ 0 };
+	return 0;
+}
+
+static bool is_on_link(const struct change *change, int index)
+{
+	switch (change->kind) {
+	case CHANGE_FIREWALL:
+	case CHANGE_SYSCTL:
+		return false;
+	case CHANGE_ROUTE:
+		return change->value.route.index == index;
+	default:
+		return true;
+	}
+}
+
+/* Another interface has our name: what was on the former went with it. What is not on the link stays ours. */
+static void forget_former_link(struct network *network, int index)
+{
+	size_t n = 0;
+
+	if (network->index && network->index != index) {
+		for (size_t i = 0; i < network->applied.n; i++)
+			if (!is_on_link(&network->applied.items[i], network->index))
+				network->applied.items[n++] = network->applied.items[i];
+		network->applied.n = n;
+	}
+	network->index = index;
+}
+
+int network_apply(struct network *network, const struct network_plan *plan,
+		  struct lw_error *ret_error)
+{
+	struct change_target target = { .name = network->name };
+	struct changes next = { 0 };
+	struct facts facts = { 0 };
+	int r = rtnetlink_open(&target.rtnetlink);
+
+	if (r < 0)
+		return error_errno(ret_error, -r, "%s: cannot talk to the kernel", network->name);
+	target.index = (int)if_nametoindex(network->name);
+	if (target.index)
+		forget_former_link(network, target.index);
+	r = facts_collect(target.rtnetlink, network->name, plan, &network->applied, &facts,
+			  ret_error);
+	if (r == 0)
+		r = plan_build(network->name, plan, &facts, &next, ret_error);
+	if (r == 0)
+		r = transit(network, &target, &next, ret_error);
+	if (r == 0)
+		network->is_persistent = plan->is_persistent;
+	changes_done(&next);
+	facts_done(&facts);
+	rtnetlink_close(target.rtnetlink);
+	return r;
+}
+
+/* ---- Undoing */
+
+static int undo_change(struct network *network, struct change_target *target, struct change *change)
+{
+	struct step step = { .old = change };
+	char text[CHANGE_TEXT_SIZE];
+	int r;
+
+	/* The link was made for us and goes with us; its attributes need not be put back. */
+	if (!network->is_persistent && change_is_of_link(change))
+		return 0;
+	r = change_run(target, &step);
+	if (r == 0 || change_is_gone(r))
+		return 0;
+	log_warning("%s: not undone: %s: %s", network->name, change_describe(change, text),
+		    target->detail[0] ? target->detail : strerror(-r));
+	return r;
+}
+
+int network_undo(struct network *network)
+{
+	struct change_target target = { .name = network->name, .index = network->index };
+	int result = 0;
+
+	if (!network->applied.n)
+		return 0;
+	result = rtnetlink_open(&target.rtnetlink);
+	if (result < 0) {
+		log_warning("%s: cannot undo its network: %s", network->name, strerror(-result));
+		return result;
+	}
+	for (size_t i = network->applied.n; i-- > 0;) {
+		int r = undo_change(network, &target, &network->applied.items[i]);
+
+		if (result == 0)
+			result = r;
+	}
+	changes_done(&network->applied);
+	rtnetlink_close(target.rtnetlink);
+	return result;
+}

@@ -1,0 +1,840 @@
+/* SPDX-License-Identifier: MIT */
+/* Transactions on a real kernel, each test in a network namespace of its own. */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/if_tun.h>
+#include <net/if.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include <longwire/error.h>
+
+#include "base/address.h"
+#include "base/log.h"
+#include "base/memory.h"
+#include "base/settings.h"
+#include "network/network.h"
+#include "support/namespace.h"
+
+enum { REQUESTS_MAX = 200 };
+
+/* Everything that we could change, as text. Counters and time are left out. */
+static const char look[] =
+	"ip -o link show | sed 's/ qdisc [a-z_]* / /; s/ state [A-Z]* / /'; ip -d -o link show lw0 2>&1 | grep -o 'addrgenmode [a-z0-9]*';"
+	"ip -o address show | sort; ip route show table all | sort; ip -6 route show table all | sort;"
+	"nft list ruleset; for f in /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/*/accept_ra"
+	" /proc/sys/net/ipv6/conf/*/forwarding; do echo $f $(cat $f); done";
+
+/* Both texts are freed. */
+static void expect_same(char *after, char *before)
+{
+	char *a = after, *b = before;
+
+	while (*a && *a == *b) {
+		a++;
+		b++;
+	}
+	if (*a || *b) {
+		while (a > after && a[-1] != '\n') {
+			a--;
+			b--;
+		}
+		fail_msg("differs: \"%.*s\", before: \"%.*s\"", (int)strcspn(a, "\n"), a,
+			 (int)strcspn(b, "\n"), b);
+	}
+	free(after);
+	free(before);
+}
+
+static char warned[256];
+
+static void keep_warning(enum log_level level, const char *line, void *user)
+{
+	(void)level;
+	(void)user;
+	snprintf(warned, sizeof(warned), "%s", line);
+}
+
+struct lan {
+	int fd; /* of lw0 */
+	struct network *network;
+};
+
+/* lw0, and a neighbour outside: e0 (192.0.2.1/24, 2001:db8::1/64) with a default route, its peer e1. */
+static int make_lan(void **state, int flags)
+{
+	struct lan *lan = calloc(1, sizeof(*lan));
+	struct ifreq request = { .ifr_flags = (short)(flags | IFF_NO_PI), .ifr_name = "lw0" };
+
+	namespace_setup(state);
+	warned[0] = '\0';
+	log_set_sink(keep_warning, LOG_LEVEL_WARNING, NULL);
+	run("for i in all default; do echo 0 > /proc/sys/net/ipv6/conf/$i/accept_dad; done");
+	run("ip link set lo up && ip link add e0 type veth peer name e1");
+	run("ip link set e1 addrgenmode none up && ip link set e0 addrgenmode none up");
+	run("ip address add 192.0.2.1/24 dev e0 && ip address add 2001:db8::1/64 dev e0");
+	run("ip route add default via 192.0.2.254 && ip route add default via 2001:db8::fe");
+	lan->fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+	assert_true(lan->fd >= 0);
+	assert_int_equal(ioctl(lan->fd, TUNSETIFF, &request), 0);
+	assert_int_equal(network_new("lw0", &lan->network), 0);
+	*state = lan;
+	return 0;
+}
+
+static int make_tap(void **state)
+{
+	return make_lan(state, IFF_TAP);
+}
+
+static int make_tun(void **state)
+{
+	return make_lan(state, IFF_TUN);
+}
+
+static int free_lan(void **state)
+{
+	struct lan *lan = *state;
+
+	network_inject_failure(0, 0);
+	network_free(lan->network);
+	close_fd(&lan->fd);
+	free(lan);
+	return 0;
+}
+
+/* ---- Plans */
+
+struct wish {
+	struct network_plan plan;
+	struct network_settings settings;
+	struct ip_prefix addresses[4], included[4], excluded[4], to[4], from[4];
+	struct ip_address outer;
+	struct network_gateway gateway;
+};
+
+static size_t parse_all(const char *list, struct ip_prefix *prefixes)
+{
+	char copy[160], *rest = copy, *word;
+	size_t n = 0;
+
+	snprintf(copy, sizeof(copy), "%s", list ? list : "");
+	while ((word = strsep(&rest, " ")))
+		if (*word)
+			assert_int_equal(ip_prefix_parse(word, &prefixes[n++]), 0);
+	return n;
+}
+
+static void wish_init(struct wish *wish, enum lw_layer layer, const char *addresses,
+		      const char *included, const char *excluded)
+{
+	*wish = (struct wish){ 0 };
+	wish->settings.addresses = wish->addresses;
+	wish->settings.n_addresses = parse_all(addresses, wish->addresses);
+	wish->settings.included_routes = wish->included;
+	wish->settings.n_included_routes = parse_all(included, wish->included);
+	wish->settings.excluded_routes = wish->excluded;
+	wish->settings.n_excluded_routes = parse_all(excluded, wish->excluded);
+	wish->plan =
+		(struct network_plan){ .layer = layer, .settings = &wish->settings, .up = true };
+}
+
+static void wish_gateway(struct wish *wish, const char *to, const char *from, bool masquerade)
+{
+	wish->gateway = (struct network_gateway){ .to = wish->to,
+						  .n_to = parse_all(to, wish->to),
+						  .masquerade = masquerade,
+						  .from = wish->from,
+						  .n_from = parse_all(from, wish->from) };
+	wish->plan.gateway = &wish->gateway;
+}
+
+static void wish_outer(struct wish *wish, const char *address)
+{
+	assert_int_equal(ip_address_parse(address, &wish->outer), 0);
+	wish->plan.outer = &wish->outer;
+}
+
+static void apply(struct lan *lan, const struct wish *wish)
+{
+	struct lw_error error = { 0 };
+
+	if (network_apply(lan->network, &wish->plan, &error) < 0)
+		fail_msg("%s", error.text);
+}
+
+static void expect_refusal(struct lan *lan, const struct wish *wish, int result, const char *words)
+{
+	char *before = run_and_read(look), *after;
+	struct lw_error error = { 0 };
+
+	assert_int_equal(network_apply(lan->network, &wish->plan, &error), result);
+	if (!strstr(error.text, words))
+		fail_msg("\"%s\" does not say \"%s\"", error.text, words);
+	after = run_and_read(look);
+	expect_same(after, before);
+}
+
+static void expect_undone(struct lan *lan, char *before)
+{
+	char *after;
+
+	assert_int_equal(network_undo(lan->network), 0);
+	after = run_and_read(look);
+	expect_same(after, before);
+	assert_string_equal(warned, "");
+	assert_int_equal(network_undo(lan->network), 0);
+}
+
+/* Fail the first request, the second, … until one call gets through: after each failure nothing may have changed. */
+static void expect_atomic(struct lan *lan, const struct wish *wish)
+{
+	char *before = run_and_read(look);
+	unsigned n = 1;
+	int r;
+
+	do {
+		struct lw_error error = { 0 };
+		char *after;
+
+		network_inject_failure(n, ENOBUFS);
+		r = network_apply(lan->network, &wish->plan, &error);
+		network_inject_failure(0, 0);
+		if (r == 0)
+			break;
+		assert_int_equal(r, -ENOBUFS);
+		assert_true(strstr(error.text, "lw0") || strstr(error.text, "br0"));
+		after = run_and_read(look);
+		if (strcmp(after, before) != 0)
+			printf("request %u: %s\n", n, error.text);
+		expect_same(after, strdup(before));
+	} while (++n < REQUESTS_MAX);
+	assert_int_equal(r, 0);
+	assert_true(n > 3);
+	assert_string_equal(warned, "");
+	free(before);
+}
+
+/* ---- A host's interface */
+
+static void tap__nothing_but_up__stays_silent_in_ipv6(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+	char *text;
+
+	wish_init(&wish, LW_LAYER_ETHERNET, NULL, NULL, NULL);
+	wish.plan.settings = NULL;
+	apply(lan, &wish);
+	run("ip -o link show lw0 | grep -q '[<,]UP[,>]'");
+	run("grep -qx 0 /proc/sys/net/ipv6/conf/lw0/accept_ra");
+	text = run_and_read("ip address show dev lw0 | grep inet; ip -6 route show dev lw0");
+	assert_string_equal(text, "");
+	free(text);
+	/* Nothing leaves by itself: no solicitation, no report with an address of its own. */
+	run("ip -d link show lw0 | grep -q 'addrgenmode none'");
+}
+
+static void tap__addresses_and_mac__are_as_asked(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+
+	wish_init(&wish, LW_LAYER_ETHERNET, "10.86.0.2/24 fd86::2/64", NULL, NULL);
+	wish.settings.mtu = 1400;
+	memcpy(wish.settings.ethernet_address, "\x02\x5e\x1c\x12\x34\x56", 6);
+	wish.settings.has_ethernet_address = true;
+	apply(lan, &wish);
+	run("ip link show lw0 | grep -q 'mtu 1400'");
+	run("ip link show lw0 | grep -q 'link/ether 02:5e:1c:12:34:56'");
+	run("ip -o address show lw0 | grep -q 'inet 10.86.0.2/24 brd 10.86.0.255'");
+	run("ip -o address show lw0 | grep -q 'inet6 fd86::2/64'");
+	run("ip -o address show lw0 | grep -q 'inet6 fe80::5e:1cff:fe12:3456/64'");
+	run("! ip -o address show lw0 | grep -q tentative");
+}
+
+static void apply__every_request_failing__leaves_no_trace(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+
+	wish_init(&wish, LW_LAYER_ETHERNET, "10.86.0.2/24 fd86::2/64",
+		  "10.0.0.0/8 fd00::/8 0.0.0.0/0", "10.9.0.0/16 fd09::/16");
+	wish_outer(&wish, "198.51.100.7");
+	wish_gateway(&wish, "10.0.0.0/8 fd00::/8", "10.86.0.0/24 fd86::/64", true);
+	wish.settings.mtu = 1400;
+	memcpy(wish.settings.ethernet_address, "\x02\x5e\x1c\x12\x34\x56", 6);
+	wish.settings.has_ethernet_address = true;
+	wish.plan.is_persistent = true;
+	expect_atomic(lan, &wish);
+}
+
+static void apply__every_request_of_a_change_failing__keeps_the_former_plan(void **state)
+{
+	struct lan *lan = *state;
+	struct wish first, second;
+	char *before = run_and_read(look);
+
+	wish_init(&first, LW_LAYER_ETHERNET, "10.86.0.2/24 10.87.0.2/24", "10.0.0.0/8 10.88.0.0/16",
+		  "10.9.0.0/16");
+	wish_outer(&first, "10.1.1.1");
+	wish_gateway(&first, "10.0.0.0/8", "10.86.0.0/24", true);
+	first.settings.mtu = 1400;
+	first.plan.is_persistent = true;
+	wish_init(&second, LW_LAYER_ETHERNET, "10.86.0.3/24 10.87.0.2/24 fd86::2/64",
+		  "10.0.0.0/8 172.16.0.0/12", "10.10.0.0/16");
+	wish_outer(&second, "10.1.1.2");
+	wish_gateway(&second, "172.16.0.0/12 fd00::/8", "10.86.0.0/24 fd86::/64", false);
+	second.settings.mtu = 1300;
+	second.plan.is_persistent = true;
+	apply(lan, &first);
+	expect_atomic(lan, &second);
+	run("ip route show | grep -q '^172.16.0.0/12 dev lw0 proto 108 scope link'");
+	run("! ip route show | grep -q 10.88.0.0");
+	run("! nft list ruleset | grep -q masquerade");
+	expect_undone(lan, before);
+}
+
+static void apply__equal_plan__sends_nothing_that_changes(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+	char *before, *after;
+
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24", "10.0.0.0/8", "10.9.0.0/16");
+	wish_gateway(&wish, "10.0.0.0/8", "10.86.0.0/24", true);
+	apply(lan, &wish);
+	/* Anything that was set anew would undo these. */
+	run("ip route del 10.9.0.0/16 && ip address del 10.86.0.2/24 dev lw0");
+	run("echo 0 > /proc/sys/net/ipv4/ip_forward && nft delete table inet longwire_lw0");
+	before = run_and_read(look);
+	apply(lan, &wish);
+	after = run_and_read(look);
+	expect_same(after, before);
+}
+
+static void undo__all_of_it__leaves_what_was_found(void **state)
+{
+	struct lan *lan = *state;
+	char *before = run_and_read(look);
+	struct wish wish;
+
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24 fd86::2/64", "0.0.0.0/0 ::/0", "10.9.0.0/16");
+	wish_outer(&wish, "2001:db8:1::7");
+	wish_gateway(&wish, "10.0.0.0/8 fd00::/8", "10.86.0.0/24 fd86::/64", true);
+	wish.plan.is_persistent = true;
+	apply(lan, &wish);
+	expect_undone(lan, before);
+}
+
+static void undo__interface_gone__is_quiet(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+	char *text;
+
+	wish_init(&wish, LW_LAYER_ETHERNET, "10.86.0.2/24 fd86::2/64", "10.0.0.0/8", "10.9.0.0/16");
+	wish_gateway(&wish, "10.0.0.0/8", "10.86.0.0/24", true);
+	wish.plan.is_persistent = true;
+	apply(lan, &wish);
+	close_fd(&lan->fd);
+	assert_int_equal(if_nametoindex("lw0"), 0);
+	assert_int_equal(network_undo(lan->network), 0);
+	assert_string_equal(warned, "");
+	text = run_and_read(
+		"nft list ruleset; ip route show proto 108; cat /proc/sys/net/ipv4/ip_forward");
+	assert_string_equal(text, "0\n");
+	free(text);
+}
+
+static void apply__interface_made_anew__begins_anew(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+	char *text;
+
+	wish_init(&wish, LW_LAYER_ETHERNET, "10.86.0.2/24", "10.0.0.0/8", "10.9.0.0/16");
+	apply(lan, &wish);
+	run("ip link del lw0 && ip tuntap add dev lw0 mode tap");
+	apply(lan, &wish);
+	run("ip -o address show lw0 | grep -q 10.86.0.2/24");
+	text = run_and_read("ip route show proto 108 | grep -c 10.9.0.0/16");
+	assert_string_equal(text, "1\n");
+	free(text);
+	assert_int_equal(network_undo(lan->network), 0);
+	text = run_and_read("ip route show proto 108");
+	assert_string_equal(text, "");
+	free(text);
+}
+
+static void apply__address_found__is_left_on_undo(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+
+	run("ip link set lw0 up && ip address add 10.86.0.2/24 dev lw0");
+	wish_init(&wish, LW_LAYER_ETHERNET, "10.86.0.2/24 10.86.0.3/24", NULL, NULL);
+	wish.plan.is_persistent = true;
+	apply(lan, &wish);
+	apply(lan, &wish);
+	assert_int_equal(network_undo(lan->network), 0);
+	run("ip -o address show lw0 | grep -q 10.86.0.2/24");
+	run("! ip -o address show lw0 | grep -q 10.86.0.3/24");
+	run("ip -o link show lw0 | grep -q '[<,]UP[,>]'");
+}
+
+/* ---- Routes */
+
+static void routes__included__win_over_the_machines_own(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+
+	run("ip route add 10.0.0.0/8 via 192.0.2.9");
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24 fd86::2/64",
+		  "0.0.0.0/0 10.0.0.0/8 10.86.0.0/24 ::/0", NULL);
+	apply(lan, &wish);
+	run("ip route get 10.1.2.3 | grep -q 'dev lw0'");
+	run("ip route get 203.0.113.9 | grep -q 'dev lw0'");
+	run("ip route get 2001:db8:77::1 | grep -q 'dev lw0'");
+	run("ip route get 192.0.2.77 | grep -q 'dev e0'");
+	run("[ $(ip route show 10.86.0.0/24 | wc -l) = 1 ]");
+	assert_int_equal(network_undo(lan->network), 0);
+	run("ip route get 10.1.2.3 | grep -q 'via 192.0.2.9'");
+	run("ip route get 203.0.113.9 | grep -q 'via 192.0.2.254'");
+}
+
+static void routes__hub_and_excluded__go_as_before(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+
+	run("ip route add 10.9.0.0/17 via 192.0.2.9");
+	run("ip route add 10.64.0.0/10 via inet6 2001:db8::9 dev e0");
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24 fd86::2/64", "0.0.0.0/0 10.0.0.0/8 fd00::/8",
+		  "10.9.0.0/16 10.70.0.0/16 192.0.2.0/25 fd09::/16");
+	wish_outer(&wish, "198.51.100.7");
+	apply(lan, &wish);
+	run("ip route get 198.51.100.7 | grep -q 'via 192.0.2.254 dev e0'");
+	run("ip route get 198.51.100.8 | grep -q 'dev lw0'");
+	run("ip route get 10.9.0.1 | grep -q 'via 192.0.2.9'");
+	run("ip route get 10.9.200.1 | grep -q 'via 192.0.2.254'");
+	run("ip route get 10.70.0.1 | grep -q 'via inet6 2001:db8::9'");
+	run("ip route get 192.0.2.5 | grep -q '^192.0.2.5 dev e0'");
+	run("ip route get fd09::1 | grep -q 'via 2001:db8::fe'");
+	run("ip route get fd0a::1 | grep -q 'dev lw0'");
+}
+
+static void routes__excluded_that_lead_nowhere__stay_so(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+
+	run("ip route del default && ip -6 route del default");
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24 fd86::2/64", "10.0.0.0/8 fd00::/8",
+		  "10.9.0.0/16 fd09::/16 172.16.0.0/12");
+	wish_outer(&wish, "10.1.1.1");
+	apply(lan, &wish);
+	run("! ip route get 10.9.0.1 2>/dev/null");
+	run("! ip route get fd09::1 2>/dev/null");
+	run("! ip route show | grep -q 172.16");
+	run("! ip route show | grep -q 10.1.1.1");
+}
+
+static void routes__two_tunnels_to_one_hub__take_back_each_its_own(void **state)
+{
+	struct lan *lan = *state;
+	struct network *other;
+	struct wish wish;
+
+	run("ip tuntap add dev lw1 mode tun");
+	assert_int_equal(network_new("lw1", &other), 0);
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24", "198.51.0.0/16", NULL);
+	wish_outer(&wish, "198.51.100.7");
+	apply(lan, &wish);
+	wish_init(&wish, LW_LAYER_IP, "10.87.0.2/24", "198.48.0.0/12", NULL);
+	wish_outer(&wish, "198.51.100.7");
+	assert_int_equal(network_apply(other, &wish.plan, NULL), 0);
+	network_free(other);
+	run("ip route get 198.51.100.7 | grep -q 'via 192.0.2.254 dev e0'");
+	assert_int_equal(network_undo(lan->network), 0);
+	run("! ip route show | grep -q 198.51.100.7");
+}
+
+/* ---- Bridges */
+
+static void bridge__joined__keeps_its_mac_mtu_and_carrier(void **state)
+{
+	struct lan *lan = *state;
+	char *before, *after;
+	struct network_link link;
+	struct wish wish;
+
+	run("ip link add br0 type bridge && ip link set e0 master br0 && ip link set br0 mtu 1480 up");
+	before = run_and_read("ip -o link show br0");
+	wish_init(&wish, LW_LAYER_ETHERNET, NULL, NULL, NULL);
+	snprintf(wish.settings.bridge, sizeof(wish.settings.bridge), "br0");
+	wish.settings.mtu = 1400;
+	expect_atomic(lan, &wish);
+	after = run_and_read("ip -o link show br0");
+	expect_same(after, before);
+	assert_int_equal(network_link_get("lw0", &link, NULL), 0);
+	assert_int_equal(link.mac[0], 0xfe);
+	assert_int_equal(link.mtu, 1480);
+	assert_string_equal(link.master_name, "br0");
+	assert_true(link.is_up);
+	assert_false(link.is_bridge);
+	run("! ip -o address show lw0 | grep -q inet");
+
+	/* The place in the bridge and the MAC are the same after the same plan; another MTU of the bridge is followed. */
+	before = run_and_read("ip -o link show lw0");
+	apply(lan, &wish);
+	after = run_and_read("ip -o link show lw0");
+	expect_same(after, before);
+	assert_int_equal(network_undo(lan->network), 0);
+	run("! ip -o link show lw0 | grep -q master");
+}
+
+static void bridge__of_such_ports_only__keeps_its_mac(void **state)
+{
+	struct wish wish;
+	char *before, *after;
+
+	for (unsigned i = 0; i < 4; i++) {
+		struct lan *lan = *state;
+
+		run("ip link add br%u type bridge && ip link add p%u type veth peer name q%u", i, i,
+		    i);
+		run("ip link set p%u address fe:ee:00:00:00:0%u master br%u", i, i, i);
+		before = run_and_read("ip -o link show type bridge");
+		wish_init(&wish, LW_LAYER_ETHERNET, NULL, NULL, NULL);
+		snprintf(wish.settings.bridge, sizeof(wish.settings.bridge), "br%u", i);
+		apply(lan, &wish);
+		after = run_and_read("ip -o link show type bridge");
+		expect_same(after, before);
+		assert_int_equal(network_undo(lan->network), 0);
+	}
+}
+
+static void bridge__persistent_port__is_as_found_after_undo(void **state)
+{
+	struct lan *lan = *state;
+	char *before;
+	struct wish wish;
+
+	run("ip link add br0 type bridge && ip link set br0 mtu 1300 && ip link set e0 master br0");
+	before = run_and_read(look);
+	wish_init(&wish, LW_LAYER_ETHERNET, NULL, NULL, NULL);
+	snprintf(wish.settings.bridge, sizeof(wish.settings.bridge), "br0");
+	wish.plan.is_persistent = true;
+	apply(lan, &wish);
+	expect_undone(lan, before);
+}
+
+/* An administrator's own TAP in a bridge, up: there is nothing to do, so there is nothing to be allowed. */
+static void bridge__persistent_port_of_it_already__is_left_alone(void **state)
+{
+	struct lan *lan = *state;
+	char *before, *after;
+	struct wish wish;
+
+	run("ip link add br0 type bridge && ip link set lw0 master br0 && ip link set lw0 up");
+	before = run_and_read(look);
+	wish_init(&wish, LW_LAYER_ETHERNET, NULL, NULL, NULL);
+	snprintf(wish.settings.bridge, sizeof(wish.settings.bridge), "br0");
+	wish.plan.is_persistent = true;
+	apply(lan, &wish);
+	after = run_and_read(look);
+	expect_same(after, strdup(before));
+	wish.plan.settings = NULL;
+	apply(lan, &wish);
+	expect_undone(lan, before);
+}
+
+static void bridge__wrong__is_refused(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+
+	run("ip link add br0 type bridge && ip link add br1 type bridge");
+	wish_init(&wish, LW_LAYER_ETHERNET, NULL, NULL, NULL);
+	snprintf(wish.settings.bridge, sizeof(wish.settings.bridge), "br9");
+	expect_refusal(lan, &wish, -ENODEV, "there is no bridge br9: ip link add br9 type bridge");
+	snprintf(wish.settings.bridge, sizeof(wish.settings.bridge), "e0");
+	expect_refusal(lan, &wish, -EINVAL, "e0 is not a bridge but of kind veth");
+	snprintf(wish.settings.bridge, sizeof(wish.settings.bridge), "br0");
+	run("ip link set lw0 master br1");
+	expect_refusal(lan, &wish, -EBUSY, "already a port of br1");
+	wish.settings.bridge[0] = '\0';
+	wish.settings.n_addresses = parse_all("10.86.0.2/24", wish.addresses);
+	expect_refusal(lan, &wish, -EBUSY, "already a port of br1");
+	run("ip link set lw0 nomaster");
+	snprintf(wish.settings.bridge, sizeof(wish.settings.bridge), "br0");
+	expect_refusal(lan, &wish, -EINVAL, "no addresses and routes of its own");
+}
+
+/* ---- Refusals of the rest */
+
+static void apply__impossible_here__is_refused(void **state)
+{
+	struct lan *lan = *state;
+	struct lw_error error = { 0 };
+	struct network_link link;
+	struct wish wish;
+
+	wish_init(&wish, LW_LAYER_IP, NULL, NULL, NULL);
+	expect_refusal(lan, &wish, -EINVAL, "an Ethernet interface and the tunnel carries IP");
+	wish_init(&wish, LW_LAYER_ETHERNET, "fd86::2/64", NULL, NULL);
+	wish.settings.mtu = 1279;
+	expect_refusal(lan, &wish, -EINVAL, "at least 1280");
+	wish.settings.mtu = 65535;
+	expect_refusal(lan, &wish, -EINVAL, "68 to 65521 are");
+	wish.settings.mtu = 0;
+	run("echo 1 > /proc/sys/net/ipv6/conf/lw0/disable_ipv6");
+	expect_refusal(lan, &wish, -EAFNOSUPPORT, "IPv6 is off on this machine");
+	wish_init(&wish, LW_LAYER_ETHERNET, NULL, "10.0.0.0/8", "10.0.0.0/8");
+	expect_refusal(lan, &wish, -EINVAL, "both included and excluded");
+	wish_init(&wish, LW_LAYER_ETHERNET, NULL, NULL, NULL);
+	wish_gateway(&wish, "fd00::/8", "10.86.0.0/24", true);
+	expect_refusal(lan, &wish, -EINVAL, "a gateway needs networks");
+	close_fd(&lan->fd);
+	wish.plan.gateway = NULL;
+	expect_refusal(lan, &wish, -ENODEV, "lw0: there is no such interface");
+	assert_int_equal(network_link_get("lw0", &link, &error), -ENODEV);
+	assert_non_null(strstr(error.text, "no such interface"));
+	assert_int_equal(network_link_get("lo", &link, NULL), 0);
+	assert_int_equal(link.master, 0);
+}
+
+static void apply__mtu_below_ipv6__is_done_without_it(void **state)
+{
+	struct lan *lan = *state;
+	char *before = run_and_read(look);
+	struct wish wish;
+
+	wish_init(&wish, LW_LAYER_ETHERNET, "10.86.0.2/24", NULL, NULL);
+	wish.plan.is_persistent = true;
+	wish.settings.mtu = 1000;
+	apply(lan, &wish);
+	run("ip link show lw0 | grep -q 'mtu 1000'");
+	wish.settings.mtu = 1400;
+	apply(lan, &wish);
+	run("ip -d link show lw0 | grep -q 'addrgenmode none'");
+	run("grep -qx 0 /proc/sys/net/ipv6/conf/lw0/accept_ra");
+	expect_undone(lan, before);
+}
+
+static void new__bad_name__is_refused(void **state)
+{
+	struct network *network = NULL;
+
+	(void)state;
+	assert_int_equal(network_new("", &network), -EINVAL);
+	assert_int_equal(network_new("a/b", &network), -EINVAL);
+	assert_int_equal(network_new("0123456789abcdef", &network), -EINVAL);
+	assert_int_equal(network_new("lw0\" accept", &network), -EINVAL);
+	assert_null(network);
+	network_free(NULL);
+}
+
+/* ---- Gateway */
+
+static void gateway__applied__forwards_and_filters(void **state)
+{
+	struct lan *lan = *state;
+	char *before = run_and_read(look);
+	struct wish wish;
+
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.1/24 fd86::1/64", NULL, NULL);
+	wish_gateway(&wish, "192.0.2.0/24 2001:db8::/64 10.1.0.0/16 10.0.0.0/8",
+		     "10.86.0.0/24 fd86::/64", true);
+	wish.plan.is_persistent = true;
+	apply(lan, &wish);
+	run("grep -qx 1 /proc/sys/net/ipv4/ip_forward");
+	run("grep -qx 1 /proc/sys/net/ipv6/conf/all/forwarding");
+	run("grep -qx 2 /proc/sys/net/ipv6/conf/e0/accept_ra");
+	run("nft list table inet longwire_lw0 | grep -q 'ip saddr 10.86.0.0/24.*masquerade'");
+	apply(lan, &wish);
+	run("grep -qx 2 /proc/sys/net/ipv6/conf/e0/accept_ra");
+	expect_undone(lan, before);
+}
+
+static void gateway__already_forwarding__goes_on_after_undo(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+
+	run("echo 1 > /proc/sys/net/ipv4/ip_forward && echo 1 > /proc/sys/net/ipv6/conf/all/forwarding");
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.1/24 fd86::1/64", NULL, NULL);
+	wish_gateway(&wish, "0.0.0.0/0 ::/0", "10.86.0.0/24 fd86::/64", false);
+	apply(lan, &wish);
+	run("grep -qx 1 /proc/sys/net/ipv6/conf/e0/accept_ra");
+	assert_int_equal(network_undo(lan->network), 0);
+	run("grep -qx 1 /proc/sys/net/ipv4/ip_forward");
+	run("grep -qx 1 /proc/sys/net/ipv6/conf/all/forwarding");
+}
+
+static void gateway__ipv4_only__leaves_ipv6_alone(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.1/24", NULL, NULL);
+	wish_gateway(&wish, "192.0.2.0/24 2001:db8::/64", "10.86.0.0/24", true);
+	apply(lan, &wish);
+	run("grep -qx 0 /proc/sys/net/ipv6/conf/all/forwarding");
+	run("grep -qx 1 /proc/sys/net/ipv6/conf/e0/accept_ra");
+}
+
+static void gateway__routers_default_route__is_kept(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+
+	/* As if a router had advertised it. */
+	run("ip -6 route add default via 2001:db8::77 proto ra metric 1023 expires 600");
+	wish_init(&wish, LW_LAYER_IP, "fd86::1/64", NULL, NULL);
+	wish_gateway(&wish, "2001:db8::/64", "fd86::/64", true);
+	apply(lan, &wish);
+	run("ip -6 route show default | grep -q 2001:db8::77");
+}
+
+/* What the table lets through, with packets: an outer host beyond e1 and a client inside the TUN. */
+static void send_udp(int fd, const char *from, const char *to)
+{
+	uint8_t packet[28] = { 0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17 };
+	struct ip_address address;
+	uint32_t sum = 0;
+
+	assert_int_equal(ip_address_parse(from, &address), 0);
+	memcpy(packet + 12, address.bytes, 4);
+	assert_int_equal(ip_address_parse(to, &address), 0);
+	memcpy(packet + 16, address.bytes, 4);
+	packet[20] = 0x30;
+	packet[23] = 9;
+	packet[25] = 8;
+	for (size_t i = 0; i < 20; i += 2)
+		sum += (uint32_t)(packet[i] << 8 | packet[i + 1]);
+	sum = ~((sum & 0xffff) + (sum >> 16)) & 0xffff;
+	packet[10] = (uint8_t)(sum >> 8);
+	packet[11] = (uint8_t)sum;
+	assert_int_equal(write(fd, packet, sizeof(packet)), sizeof(packet));
+}
+
+/* Return: whether the kernel has answered on the TUN that this is prohibited (ICMP 3, 13). */
+static bool is_prohibited(int fd)
+{
+	uint8_t packet[2048];
+	bool result = false;
+
+	while (read(fd, packet, sizeof(packet)) > 0)
+		if (packet[0] == 0x45 && packet[9] == 1 && packet[20] == 3)
+			result = packet[21] == 13;
+	return result;
+}
+
+static void gateway__packets__go_only_where_they_may(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+
+	run("ip neigh add 192.0.2.9 lladdr 02:00:00:00:00:09 dev e0");
+	run("ip neigh add 192.0.2.254 lladdr 02:00:00:00:00:fe dev e0");
+	run("nft add table ip seen && nft 'add chain ip seen c { type filter hook postrouting priority "
+	    "300; }' && nft add rule ip seen c oifname e0 ip saddr 192.0.2.1 ip daddr 192.0.2.9 counter");
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.1/24", NULL, NULL);
+	wish_gateway(&wish, "192.0.2.0/24", "10.86.0.0/24", true);
+	apply(lan, &wish);
+	send_udp(lan->fd, "10.86.0.2", "192.0.2.9");
+	assert_false(is_prohibited(lan->fd));
+	run("nft list table ip seen | grep -q 'packets 1 '");
+	send_udp(lan->fd, "10.86.0.2", "203.0.113.9");
+	assert_true(is_prohibited(lan->fd));
+	send_udp(lan->fd, "10.99.0.2", "192.0.2.9");
+	run("nft list table ip seen | grep -q 'packets 1 '");
+	send_udp(lan->fd, "10.86.0.2", "10.86.0.3");
+	assert_false(is_prohibited(lan->fd));
+}
+
+/* ---- Where settings cannot be written */
+
+static void gateway__read_only_settings__is_refused_clearly(void **state)
+{
+	struct lan *lan = *state;
+	struct lw_error error = { 0 };
+	struct wish wish;
+	pid_t child;
+	int status = 0;
+
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.1/24", NULL, NULL);
+	wish_gateway(&wish, "192.0.2.0/24", "10.86.0.0/24", true);
+	child = fork();
+	if (child == 0) {
+		if (unshare(CLONE_NEWNS) < 0 ||
+		    mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+		    mount("/proc/sys", "/proc/sys", NULL, MS_BIND, NULL) ||
+		    mount("none", "/proc/sys", NULL, MS_BIND | MS_REMOUNT | MS_RDONLY, NULL))
+			_exit(200);
+		if (network_apply(lan->network, &wish.plan, &error) != -EROFS)
+			_exit(1);
+		_exit(strstr(error.text, "/proc/sys is read-only") &&
+				      strstr(error.text, "set it to 1 beforehand")
+			      ? 0
+			      : 2);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == 200) {
+		printf("SKIP: /proc/sys cannot be made read-only here\n");
+		skip();
+	}
+	assert_int_equal(status, 0);
+	run("! ip -o address show lw0 | grep -q inet");
+}
+
+#define tap_test(test) cmocka_unit_test_setup_teardown(test, make_tap, free_lan)
+#define tun_test(test) cmocka_unit_test_setup_teardown(test, make_tun, free_lan)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		tap_test(tap__nothing_but_up__stays_silent_in_ipv6),
+		tap_test(tap__addresses_and_mac__are_as_asked),
+		tap_test(apply__every_request_failing__leaves_no_trace),
+		tap_test(apply__every_request_of_a_change_failing__keeps_the_former_plan),
+		tun_test(apply__equal_plan__sends_nothing_that_changes),
+		tun_test(undo__all_of_it__leaves_what_was_found),
+		tap_test(undo__interface_gone__is_quiet),
+		tap_test(apply__interface_made_anew__begins_anew),
+		tap_test(apply__address_found__is_left_on_undo),
+		tun_test(routes__included__win_over_the_machines_own),
+		tun_test(routes__hub_and_excluded__go_as_before),
+		tun_test(routes__excluded_that_lead_nowhere__stay_so),
+		tun_test(routes__two_tunnels_to_one_hub__take_back_each_its_own),
+		tap_test(bridge__joined__keeps_its_mac_mtu_and_carrier),
+		tap_test(bridge__of_such_ports_only__keeps_its_mac),
+		tap_test(bridge__persistent_port__is_as_found_after_undo),
+		tap_test(bridge__persistent_port_of_it_already__is_left_alone),
+		tap_test(bridge__wrong__is_refused),
+		tap_test(apply__impossible_here__is_refused),
+		tap_test(apply__mtu_below_ipv6__is_done_without_it),
+		cmocka_unit_test(new__bad_name__is_refused),
+		tun_test(gateway__applied__forwards_and_filters),
+		tun_test(gateway__already_forwarding__goes_on_after_undo),
+		tun_test(gateway__ipv4_only__leaves_ipv6_alone),
+		tun_test(gateway__routers_default_route__is_kept),
+		tun_test(gateway__packets__go_only_where_they_may),
+		tun_test(gateway__read_only_settings__is_refused_clearly),
+	};
+
+	return cmocka_run_group_tests_name("network/network", tests, NULL, NULL);
+}
