@@ -38,26 +38,30 @@ int parse_bool(const char *text, bool *ret_value)
 	return 0;
 }
 
-/* Levenshtein's distance of two words of at most WORD_MAX bytes, one row of the matrix at a time. */
+/*
+ * The edits that make one word the other: a character more, less or other, or two neighbours swapped, which is what
+ * fingers do most. Words of at most WORD_MAX bytes; three rows of the matrix at a time.
+ */
 static size_t distance(const char *a, size_t a_length, const char *b, size_t b_length)
 {
-	size_t row[WORD_MAX + 1];
+	size_t rows[3][WORD_MAX + 1];
 
 	for (size_t j = 0; j <= b_length; j++)
-		row[j] = j;
+		rows[0][j] = j;
 	for (size_t i = 1; i <= a_length; i++) {
-		size_t diagonal = row[0];
+		const size_t *before = rows[(i - 1) % 3], *earlier = rows[(i + 1) % 3];
+		size_t *row = rows[i % 3];
 
 		row[0] = i;
 		for (size_t j = 1; j <= b_length; j++) {
-			size_t above = row[j];
-			size_t change = diagonal + (a[i - 1] != b[j - 1]);
+			size_t change = before[j - 1] + (a[i - 1] != b[j - 1]);
 
-			row[j] = MIN(change, MIN(above, row[j - 1]) + 1);
-			diagonal = above;
+			row[j] = MIN(change, MIN(before[j], row[j - 1]) + 1);
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1])
+				row[j] = MIN(row[j], earlier[j - 2] + 1);
 		}
 	}
-	return row[b_length];
+	return rows[a_length % 3][b_length];
 }
 
 const char *parse_nearest(const char *text, const char *const *words, size_t n)

@@ -11,7 +11,7 @@
 int parse_uint(const char *text, uint64_t min, uint64_t max, uint64_t *ret_value);
 /* "true" or "false". */
 int parse_bool(const char *text, bool *ret_value);
-/* Levenshtein distance with a limit: the nearest of words within 3 edits (and less than its length), or NULL. */
+/* The nearest of words within 3 edits (a swap of neighbours is one) and fewer than its length, or NULL. */
 const char *parse_nearest(const char *text, const char *const *words, size_t n);
 /* Interface names: 1 … 15 bytes of [A-Za-z0-9._-], not "." or "..". */
 bool parse_is_interface_name(const char *text);

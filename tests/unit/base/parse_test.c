@@ -74,7 +74,8 @@ static void parse_bool__words__only_two(void **state)
 
 static void parse_nearest__misspelt__found(void **state)
 {
-	static const char *const words[] = { "listen", "layer", "mtu", "between-clients", "to" };
+	static const char *const words[] = { "listen", "layer",           "mtu",
+					     "hub",    "between-clients", "to" };
 	static const struct {
 		const char *text, *nearest;
 	} rows[] = {
@@ -85,6 +86,8 @@ static void parse_nearest__misspelt__found(void **state)
 		{ "LAYER", NULL },
 		{ "m", "mtu" },
 		{ "mut", "mtu" },
+		{ "hbu", "hub" },
+		{ "lsietn", "listen" },
 		{ "xyz", NULL },
 		{ "between_clients", "between-clients" },
 		{ "betweenclient", "between-clients" },
