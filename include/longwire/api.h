@@ -23,8 +23,8 @@
  */
 
 #if defined(__GNUC__)
-#define LW_API	       __attribute__((visibility("default")))
-#define LW_MUST_CHECK  __attribute__((warn_unused_result))
+#define LW_API          __attribute__((visibility("default")))
+#define LW_MUST_CHECK   __attribute__((warn_unused_result))
 #define LW_PRINTF(f, a) __attribute__((format(printf, f, a)))
 #else
 #define LW_API
@@ -34,7 +34,7 @@
 
 #ifdef __cplusplus
 #define LW_BEGIN extern "C" {
-#define LW_END	 }
+#define LW_END   }
 #else
 #define LW_BEGIN
 #define LW_END

@@ -29,18 +29,22 @@ LW_API const char *lw_status_name(enum lw_status status);
 struct lw_connection_options {
 	size_t size;
 	const struct lw_provider_ops *ops; /* must stay valid */
-	void *user;			   /* given to every op */
-	struct lw_device_options device;   /* opened at each start; unless flow is given */
-	struct lw_packet_flow *flow;	   /* borrowed; memory or opened by the caller */
-	uint32_t start_timeout_ms;	   /* 0: 60 000; UINT32_MAX: none, try for ever */
-	uint32_t stop_timeout_ms;	   /* 0: 20 000 */
+	void *user;                        /* given to every op */
+	/* Opened at each start, unless flow is given. An adopted descriptor is the connection's, for all starts. */
+	struct lw_device_options device;
+	struct lw_packet_flow *flow; /* borrowed; memory or opened by the caller */
+	uint32_t start_timeout_ms;   /* 0: 60 000; UINT32_MAX: none, try for ever */
+	uint32_t stop_timeout_ms;    /* 0: 20 000 */
 };
 
 LW_API LW_MUST_CHECK int lw_connection_new(struct lw_loop *loop,
 					   const struct lw_connection_options *options,
 					   struct lw_connection **ret_connection,
 					   struct lw_error *ret_error);
-/* Only when disconnected (else it stops without waiting: settings are undone, completions dropped). */
+/*
+ * Only when disconnected. Else it stops without waiting: ops->stop is called and settings are undone before this returns,
+ * messages are answered with NULL, and nothing is called after it; a flow of its own is closed when the provider has stopped.
+ */
 LW_API void lw_connection_free(struct lw_connection *connection);
 
 /*
@@ -70,7 +74,7 @@ LW_API void lw_connection_observe(struct lw_connection *connection,
 
 /*
  * Send a message to the provider; reply runs exactly once, with the answer or with NULL (length 0) when there
- * is none. Return: 0; -ENOTCONN when no provider runs.
+ * is none. Return: 0; -ENOTCONN when no provider runs; -EAGAIN while 64 messages wait for their answers.
  */
 LW_API LW_MUST_CHECK int
 lw_connection_send_message(struct lw_connection *connection, const void *data, size_t length,

@@ -8,12 +8,13 @@
 LW_BEGIN
 
 enum lw_error_domain {
-	LW_DOMAIN_NONE = 0,	     /* no error */
-	LW_DOMAIN_SYSTEM = 1,	     /* code: errno */
+	LW_DOMAIN_NONE = 0,          /* no error */
+	LW_DOMAIN_SYSTEM = 1,        /* code: errno */
 	LW_DOMAIN_CONFIGURATION = 2, /* code: errno; the text names file, line and key */
-	LW_DOMAIN_CONNECTION = 3,    /* code: enum lw_connection_error (Apple's NEVPNConnectionError) */
-	LW_DOMAIN_TUNNEL = 4,	     /* code: enum lw_tunnel_error (NETunnelProviderError) */
-	LW_DOMAIN_PROVIDER = 5,	     /* code: the provider's own */
+	LW_DOMAIN_CONNECTION =
+		3,              /* code: enum lw_connection_error (Apple's NEVPNConnectionError) */
+	LW_DOMAIN_TUNNEL = 4,   /* code: enum lw_tunnel_error (NETunnelProviderError) */
+	LW_DOMAIN_PROVIDER = 5, /* code: the provider's own */
 };
 
 /* Apple's numbers: NEVPNConnectionError. */

@@ -10,8 +10,8 @@ LW_BEGIN
 /* What the interface's carrier does while the tunnel reconnects. */
 enum lw_carrier {
 	LW_CARRIER_DEFAULT = 0, /* hold in a bridge, else follow */
-	LW_CARRIER_HOLD = 1,	/* stays on: a bridge with STP would block for 31 s at each change */
-	LW_CARRIER_FOLLOW = 2,	/* on while connected: a DHCP client sees the change and renews */
+	LW_CARRIER_HOLD = 1,   /* stays on: a bridge with STP would block for 31 s at each change */
+	LW_CARRIER_FOLLOW = 2, /* on while connected: a DHCP client sees the change and renews */
 };
 
 enum { LW_SETTINGS_ADDRESSES_MAX = 32, LW_SETTINGS_ROUTES_MAX = 512 };
@@ -24,9 +24,9 @@ enum { LW_SETTINGS_ADDRESSES_MAX = 32, LW_SETTINGS_ROUTES_MAX = 512 };
 struct lw_network_settings {
 	size_t size;
 	const char *remote_address;   /* "192.0.2.1" of the hub; informative */
-	const char *ethernet_address; /* "02:…", unicast; Ethernet only; before the interface is up */
-	uint32_t mtu;		      /* bytes of an IP packet, 576 … 65535; 0: leave alone */
-	const char *bridge;	      /* join this existing bridge; Ethernet only; excludes addresses */
+	const char *ethernet_address; /* "02:…", unicast, Ethernet only; set before it is up */
+	uint32_t mtu;                 /* bytes of an IP packet, 576 … 65535; 0: leave alone */
+	const char *bridge; /* join this existing bridge; Ethernet only; excludes addresses */
 	enum lw_carrier carrier;
 	const char *const *addresses; /* "10.86.0.2/24", "fd86::2/64" */
 	size_t n_addresses;

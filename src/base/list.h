@@ -43,7 +43,7 @@ static inline void list_remove(struct list *node)
 #define list_for_each(node, head) \
 	for (struct list *node = (head)->next; node != (head); node = node->next)
 /* The present node may be removed (and freed) in the body. */
-#define list_for_each_safe(node, head)                                                        \
+#define list_for_each_safe(node, head)                                                    \
 	for (struct list *node = (head)->next, *node##_next = node->next; node != (head); \
 	     node = node##_next, node##_next = node->next)
 

@@ -19,10 +19,10 @@ log_sink_fn log_to_stderr;
 int log_level_parse(const char *name);
 
 void log_line(enum log_level level, const char *format, ...) LW_PRINTF(2, 3);
-#define log_error(...)	 log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
+#define log_error(...)   log_line(LOG_LEVEL_ERROR, __VA_ARGS__)
 #define log_warning(...) log_line(LOG_LEVEL_WARNING, __VA_ARGS__)
-#define log_info(...)	 log_line(LOG_LEVEL_INFO, __VA_ARGS__)
-#define log_debug(...)	 log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
+#define log_info(...)    log_line(LOG_LEVEL_INFO, __VA_ARGS__)
+#define log_debug(...)   log_line(LOG_LEVEL_DEBUG, __VA_ARGS__)
 
 /* At most 10 lines a second for each cause; what was left out is told in the next line ("… (37 more)"). */
 struct log_limit {

@@ -8,13 +8,12 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define container_of(pointer, type, member) \
-	((type *)((char *)(pointer) - offsetof(type, member)))
-#define ARRAY_SIZE(a)	(sizeof(a) / sizeof((a)[0]))
-#define MIN(a, b)	((a) < (b) ? (a) : (b))
-#define MAX(a, b)	((a) > (b) ? (a) : (b))
-#define likely(x)	__builtin_expect(!!(x), 1)
-#define unlikely(x)	__builtin_expect(!!(x), 0)
+#define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
+#define ARRAY_SIZE(a)                       (sizeof(a) / sizeof((a)[0]))
+#define MIN(a, b)                           ((a) < (b) ? (a) : (b))
+#define MAX(a, b)                           ((a) > (b) ? (a) : (b))
+#define likely(x)                           __builtin_expect(!!(x), 1)
+#define unlikely(x)                         __builtin_expect(!!(x), 0)
 
 static inline void cleanup_free(void *pointer_to_pointer)
 {
@@ -27,7 +26,7 @@ static inline void cleanup_close(const int *descriptor)
 		close(*descriptor);
 }
 
-#define _cleanup_free_	__attribute__((cleanup(cleanup_free)))
+#define _cleanup_free_  __attribute__((cleanup(cleanup_free)))
 #define _cleanup_close_ __attribute__((cleanup(cleanup_close)))
 
 /* Give the descriptor away: returns it and leaves -1, so that _cleanup_close_ does nothing. */
@@ -40,11 +39,11 @@ static inline int take_fd(int *descriptor)
 }
 
 /* Give the pointer away. */
-#define take_pointer(p)                \
-	({                             \
-		__typeof__(p) t_ = p;  \
-		(p) = NULL;            \
-		t_;                    \
+#define take_pointer(p)               \
+	({                            \
+		__typeof__(p) t_ = p; \
+		(p) = NULL;           \
+		t_;                   \
 	})
 
 /* Close and set to -1; accepts -1. */

@@ -12,9 +12,10 @@
 
 struct ring;
 
-int ring_new(uint32_t capacity, struct ring **ret_ring); /* a power of two, 2 … 65536; else -EINVAL */
+int ring_new(uint32_t capacity,
+	     struct ring **ret_ring); /* a power of two, 2 … 65536; else -EINVAL */
 void ring_free(struct ring *ring);
 bool ring_push(struct ring *ring, void *item); /* producer; false: full */
-void *ring_pop(struct ring *ring);	       /* consumer; NULL: empty */
+void *ring_pop(struct ring *ring);             /* consumer; NULL: empty */
 
 #endif
