@@ -53,7 +53,7 @@ static const struct option_row status_options[] = {
 const struct command command_table[] = {
 	{
 		.name = "new",
-		.arguments = "DIR",
+		.arguments = "DIR --hub ADDRESS:PORT",
 		.help = "write the files of a hub and its clients, ready to run",
 		.details = "\nDIR gets hub.yaml and hub.pem, and for each client NAME.yaml and\n"
 			   "NAME.pem, which go to the client's machine, and clients.d/NAME.yaml,\n"

@@ -6,7 +6,7 @@
 
 #include "program/command.h"
 
-enum { COLUMN = 26 };
+enum { COLUMN = 29 };
 
 /* A stream into memory, closed: its text, or NULL if anything failed. */
 static char *finish(FILE *stream, char **text)
@@ -22,7 +22,7 @@ static char *finish(FILE *stream, char **text)
 
 char *help_program(const struct command *commands, size_t n)
 {
-	char *text = NULL;
+	char *text = NULL, left[64];
 	size_t length;
 	FILE *stream = open_memstream(&text, &length);
 
@@ -33,8 +33,8 @@ char *help_program(const struct command *commands, size_t n)
 	for (size_t i = 0; i < n; i++) {
 		if (commands[i].is_hidden)
 			continue;
-		fprintf(stream, "  %-9s %-*s %s\n", commands[i].name, 14, commands[i].arguments,
-			commands[i].help);
+		snprintf(left, sizeof(left), "%s %s", commands[i].name, commands[i].arguments);
+		fprintf(stream, "  %-*s %s\n", COLUMN, left, commands[i].help);
 	}
 	fprintf(stream, "\n'longwire COMMAND --help' says more of each; longwire(8) says all.\n"
 			"Exit status: 0 done, 1 the system failed it, 2 configuration or use.\n");

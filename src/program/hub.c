@@ -42,7 +42,6 @@ struct running_hub {
 	struct report_port *ports; /* room for each */
 	size_t n_ports;
 	struct lw_hub_status status;
-	struct network_link link;
 };
 
 static const char *interface_name(const struct running_hub *running)
@@ -59,12 +58,7 @@ static int report_hub(void *user, struct report *report)
 	report->kind = "hub";
 	report->state = "running";
 	report->layer = running->plan.hub.layer;
-	report->interface_name = interface_name(running);
-	if (report->interface_name &&
-	    network_link_get(report->interface_name, &running->link, NULL) == 0)
-		report->interface = &running->link;
-	report->addresses = running->plan.settings.addresses;
-	report->n_addresses = running->plan.settings.n_addresses;
+	service_report_interface(&running->service, interface_name(running), report);
 	running->status.size = sizeof(running->status);
 	lw_hub_status(running->hub, &running->status);
 	report->hub = &running->status;

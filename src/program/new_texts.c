@@ -18,7 +18,7 @@ static const char hub_ethernet[] =
 	"# longwire check hub.yaml\n"
 	"\n"
 	"layer: ethernet              # one switch; every client is a port of it\n"
-	"listen: [\"[::]:%u\"]        # IPv4 comes in here as well\n"
+	"listen: [\"[::]:%u\"]      # IPv4 comes in here as well\n"
 	"identity: hub.pem            # the hub's private key: it stays here, mode 0600\n"
 	"mtu: 1500                    # of the whole network; every client is told\n"
 	"\n"
@@ -38,7 +38,7 @@ static const char hub_ip[] =
 	"# longwire check hub.yaml\n"
 	"\n"
 	"layer: ip\n"
-	"listen: [\"[::]:%u\"]        # IPv4 comes in here as well\n"
+	"listen: [\"[::]:%u\"]      # IPv4 comes in here as well\n"
 	"identity: hub.pem            # the hub's private key: it stays here, mode 0600\n"
 	"mtu: 1500                    # of the whole network; every client is told\n"
 	"\n"
@@ -103,7 +103,7 @@ char *new_client_text(const struct new_client *client)
 
 	if (!interface)
 		return NULL;
-	return format("# The Longwire client %s. Every key is explained in longwire(8); after a\n"
+	return format("# Longwire client \"%s\". Every key is explained in longwire(8); after a\n"
 		      "# change: longwire check %s.yaml\n"
 		      "\n"
 		      "layer: %s\n"
@@ -135,13 +135,13 @@ char *new_entry_text(const struct new_client *client)
 	pin_format(&client->pin, pin);
 	if (client->layer == LW_LAYER_ETHERNET)
 		return format(
-			"# What the hub knows of its client %s.\n"
+			"# What the hub knows of its client \"%s\".\n"
 			"\n"
 			"pin: \"%s\"  # of the client's public key\n"
 			"behind: host  # one machine; lan: a bridge with a whole LAN behind it\n",
 			client->name, pin);
 	join_addresses(client, addresses, sizeof(addresses));
-	return format("# What the hub knows of its client %s.\n"
+	return format("# What the hub knows of its client \"%s\".\n"
 		      "\n"
 		      "pin: \"%s\"  # of the client's public key\n"
 		      "%saddresses: [%s]  # the client is given these\n"

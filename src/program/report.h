@@ -43,7 +43,7 @@ struct report {
 	int64_t pid, started;
 	const char *interface_name;           /* NULL: none */
 	const struct network_link *interface; /* NULL: unknown now */
-	const char *const *addresses;         /* of the interface, configured */
+	const char *const *addresses;         /* of the interface */
 	size_t n_addresses;
 	const struct lw_hub_status *hub;
 	const struct report_port *ports;

@@ -198,12 +198,15 @@ static void print_link(const struct tree *link, FILE *output)
 static void print_hub(const struct tree *tree, FILE *output)
 {
 	const struct tree *hub = tree_get(tree, "hub"), *made = tree_get(tree, "handshakes");
+	const char *layer = get_text(tree, "layer");
 
 	if (!hub)
 		return;
-	fprintf(output, "%-12s %" PRIu64 " of %" PRIu64 " connected, %" PRIu64 " MACs learned\n",
-		"clients", get_number(hub, "connected"), get_number(hub, "clients"),
-		get_number(hub, "macs"));
+	fprintf(output, "%-12s %" PRIu64 " of %" PRIu64 " connected", "clients",
+		get_number(hub, "connected"), get_number(hub, "clients"));
+	if (layer && !strcmp(layer, "ethernet"))
+		fprintf(output, ", %" PRIu64 " MACs learned", get_number(hub, "macs"));
+	fputc('\n', output);
 	fprintf(output,
 		"%-12s %" PRIu64 " accepted, %" PRIu64 " refused, %" PRIu64 " expired, %" PRIu64
 		" pending\n",

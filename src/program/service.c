@@ -3,6 +3,7 @@
 #include "program/service.h"
 
 #include <errno.h>
+#include <ifaddrs.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -71,6 +72,54 @@ static void report_captures(struct service *service, struct report *report)
 	}
 	report->captures = service->capture_reports;
 	report->n_captures = service->captures.n;
+}
+
+/* The prefix of an interface's address, or a negative errno for other kinds of address. */
+static int prefix_of(const struct ifaddrs *entry, struct ip_prefix *ret_prefix)
+{
+	struct ip_address mask;
+	int r;
+
+	if (!entry->ifa_addr || !entry->ifa_netmask)
+		return -EAFNOSUPPORT;
+	r = ip_address_of_sockaddr(entry->ifa_addr, &ret_prefix->address);
+	if (r == 0)
+		r = ip_address_of_sockaddr(entry->ifa_netmask, &mask);
+	if (r < 0)
+		return r;
+	ret_prefix->length = 0;
+	for (unsigned i = 0; i < ip_address_bits(&mask) / 8u; i++)
+		ret_prefix->length += (uint8_t)__builtin_popcount(mask.bytes[i]);
+	return 0;
+}
+
+static size_t list_addresses(struct service *service, const char *name)
+{
+	struct ifaddrs *all, *entry;
+	size_t n = 0;
+
+	if (getifaddrs(&all) < 0)
+		return 0;
+	for (entry = all; entry && n < SERVICE_ADDRESSES_MAX; entry = entry->ifa_next) {
+		struct ip_prefix prefix;
+
+		if (strcmp(entry->ifa_name, name) != 0 || prefix_of(entry, &prefix) < 0)
+			continue;
+		service->addresses[n] = ip_prefix_format(&prefix, service->address_texts[n]);
+		n++;
+	}
+	freeifaddrs(all);
+	return n;
+}
+
+void service_report_interface(struct service *service, const char *name, struct report *report)
+{
+	report->interface_name = name;
+	if (!name || network_link_get(name, &service->link, NULL) < 0)
+		return;
+	report->interface = &service->link;
+	report->n_addresses = list_addresses(service, name);
+	report->addresses = service->addresses;
 }
 
 static int control_status(void *user, struct tree **ret_status)

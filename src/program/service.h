@@ -15,7 +15,9 @@
 
 #include <longwire/loop.h>
 
+#include "base/address.h"
 #include "loop/loop.h"
+#include "network/network.h"
 #include "program/captures.h"
 #include "program/control.h"
 #include "program/instance.h"
@@ -35,6 +37,8 @@ struct service_ops {
 	void (*tick)(void *user);
 };
 
+enum { SERVICE_ADDRESSES_MAX = 16 };
+
 struct service {
 	struct lw_loop *loop;
 	struct signals *signals;
@@ -42,6 +46,9 @@ struct service {
 	struct control *control;
 	struct captures captures;
 	struct report_capture capture_reports[CAPTURES_MAX];
+	struct network_link link; /* of the interface, as reported last */
+	char address_texts[SERVICE_ADDRESSES_MAX][IP_PREFIX_TEXT_SIZE];
+	const char *addresses[SERVICE_ADDRESSES_MAX];
 	struct loop_timer tick;
 	const struct service_ops *ops;
 	void *user;
@@ -64,6 +71,8 @@ void service_end(struct service *service, int exit_status);
 void service_changed(struct service *service, const char *text);
 void service_ready(const char *text);
 void service_close(struct service *service);
+/* What the kernel says of the interface called name (NULL: there is none), into the report. */
+void service_report_interface(struct service *service, const char *name, struct report *report);
 
 /* Bytes a second, measured at the tick. */
 struct service_rate {

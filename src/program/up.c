@@ -18,7 +18,6 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
-#include "network/network.h"
 #include "program/command.h"
 #include "program/plan.h"
 #include "program/privileges.h"
@@ -27,8 +26,6 @@
 enum {
 	RESTART_MS_MIN = 2000,
 	RESTART_MS_MAX = 30000,
-	/* The first connection may take as long as the hub is away: --wait is the user's own limit. */
-	START_FOREVER_MS = 1000u * 3600 * 24 * 24,
 };
 
 struct running_tunnel {
@@ -44,7 +41,6 @@ struct running_tunnel {
 	struct service_rate received, sent;
 	struct report_connection reported;
 	struct lw_tunnel_status link;
-	struct network_link interface;
 };
 
 static int report_tunnel(void *user, struct report *report)
@@ -63,12 +59,7 @@ static int report_tunnel(void *user, struct report *report)
 	report->link = &running->link;
 	report->received_rate = running->received.per_second;
 	report->sent_rate = running->sent.per_second;
-	report->addresses = running->plan.settings.addresses;
-	report->n_addresses = running->plan.settings.n_addresses;
-	report->interface_name = running->plan.device.name;
-	if (report->interface_name &&
-	    network_link_get(report->interface_name, &running->interface, NULL) == 0)
-		report->interface = &running->interface;
+	service_report_interface(&running->service, running->plan.device.name, report);
 	return 0;
 }
 
@@ -226,7 +217,8 @@ static int make_connection(struct running_tunnel *running, struct lw_error *erro
 	struct lw_connection_options options = {
 		.size = sizeof(options),
 		.device = running->plan.device,
-		.start_timeout_ms = running->once ? 0 : START_FOREVER_MS,
+		/* The hub may be away for as long as it likes: --wait is the user's own limit. */
+		.start_timeout_ms = running->once ? 0 : UINT32_MAX,
 	};
 	int r;
 

@@ -240,7 +240,7 @@ static void *contend(void *user)
 		if (r < 0)
 			continue;
 		if (atomic_fetch_add(&holders, 1) != 0)
-			return "two held the name";
+			return &holders;
 		atomic_fetch_add(&opened, 1);
 		atomic_fetch_sub(&holders, 1);
 		instance_close(instance);
