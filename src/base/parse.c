@@ -64,6 +64,15 @@ static size_t distance(const char *a, size_t a_length, const char *b, size_t b_l
 	return rows[a_length % 3][b_length];
 }
 
+static size_t common_prefix(const char *a, const char *b)
+{
+	size_t n = 0;
+
+	while (a[n] && a[n] == b[n])
+		n++;
+	return n;
+}
+
 const char *parse_nearest(const char *text, const char *const *words, size_t n)
 {
 	size_t length = strlen(text), best = EDITS_MAX + 1;
@@ -77,7 +86,11 @@ const char *parse_nearest(const char *text, const char *const *words, size_t n)
 		if (word_length > WORD_MAX)
 			continue;
 		edits = distance(text, length, words[i], word_length);
-		if (edits < best && edits < word_length) {
+		if (edits >= word_length || edits > best)
+			continue;
+		/* Of two as near, the one that begins alike. */
+		if (edits < best ||
+		    (nearest && common_prefix(text, words[i]) > common_prefix(text, nearest))) {
 			best = edits;
 			nearest = words[i];
 		}

@@ -338,6 +338,11 @@ int yaml_parse(const char *data, size_t length, struct tree **ret_tree,
 	size_t before = errors->n;
 	int r;
 
+	/* libyaml counts the mark of some editors as a column, and the second line would be indented less. */
+	if (length >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0) {
+		data += 3;
+		length -= 3;
+	}
 	r = check_bytes(&building, data, length);
 	if (r == 0)
 		r = build(&building, data, length);

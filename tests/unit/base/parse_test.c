@@ -74,8 +74,8 @@ static void parse_bool__words__only_two(void **state)
 
 static void parse_nearest__misspelt__found(void **state)
 {
-	static const char *const words[] = { "listen", "layer",           "mtu",
-					     "hub",    "between-clients", "to" };
+	static const char *const words[] = { "listen",          "layer", "mtu",  "hub",
+					     "between-clients", "to",    "file", "filter" };
 	static const struct {
 		const char *text, *nearest;
 	} rows[] = {
@@ -87,6 +87,8 @@ static void parse_nearest__misspelt__found(void **state)
 		{ "m", "mtu" },
 		{ "mut", "mtu" },
 		{ "hbu", "hub" },
+		{ "filte", "filter" },
+		{ "fil", "file" },
 		{ "lsietn", "listen" },
 		{ "xyz", NULL },
 		{ "between_clients", "between-clients" },
