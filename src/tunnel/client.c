@@ -473,15 +473,15 @@ static int make_book(struct lw_tunnel *tunnel)
 
 static int make_handshaker(struct lw_tunnel *tunnel, struct lw_error *ret_error)
 {
-	int result;
+	int result = 0;
 
-	if (tunnel->handshaker)
-		return 0;
-	result = handshaker_new(tunnel->loop, ADMISSION_CLIENT, tunnel->inline_handshakes,
-				tunnel->credentials, &tunnel->handshaker, ret_error);
-	if (result < 0)
-		return result;
-	tunnel->credentials = NULL;
+	if (!tunnel->handshaker) {
+		result = handshaker_new(tunnel->loop, ADMISSION_CLIENT, tunnel->inline_handshakes,
+					tunnel->credentials, &tunnel->handshaker, ret_error);
+		if (result < 0)
+			return result;
+		tunnel->credentials = NULL;
+	}
 	result = make_book(tunnel);
 	return result < 0 ? error_errno(ret_error, -result, "hub.pin") : 0;
 }

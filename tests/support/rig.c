@@ -175,6 +175,30 @@ void rig_cut(struct rig_client *client)
 	wire_cut(&client->wire);
 }
 
+/* A FIN arrives behind what was sent before it, as on a real wire. */
+static void wire_half_close(struct rig_wire *wire, struct loop_source *from,
+			    struct wire_buffer *buffer)
+{
+	bool is_a = from == &wire->a;
+	int to = is_a ? wire->b.fd : wire->a.fd;
+	bool is_hole = is_a ? wire->client->is_black_hole_up : wire->client->is_black_hole_down;
+
+	while (buffer->length && !is_hole) {
+		ssize_t n = send(to, buffer->data, buffer->length, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n <= 0)
+			break;
+		buffer->length -= (size_t)n;
+		memmove(buffer->data, buffer->data + n, buffer->length);
+	}
+	if (!is_hole)
+		shutdown(to, SHUT_WR);
+	loop_remove(from);
+	*(is_a ? &wire->is_a_ended : &wire->is_b_ended) = true;
+	if (wire->is_a_ended && wire->is_b_ended)
+		wire_cut(wire);
+}
+
 static void wire_take(struct rig_wire *wire, struct loop_source *from, struct wire_buffer *buffer)
 {
 	ssize_t n;
@@ -185,7 +209,9 @@ static void wire_take(struct rig_wire *wire, struct loop_source *from, struct wi
 		 MSG_DONTWAIT);
 	if (n > 0)
 		buffer->length += (size_t)n;
-	else if (n == 0 || errno != EAGAIN)
+	else if (n == 0)
+		wire_half_close(wire, from, buffer);
+	else if (errno != EAGAIN)
 		wire_cut(wire);
 }
 
@@ -214,8 +240,10 @@ static void wire_events(struct rig_wire *wire)
 
 	if (!wire->is_live)
 		return;
-	loop_modify(&wire->a, up_room | (wire->down.length ? EPOLLOUT : 0u));
-	loop_modify(&wire->b, down_room | (wire->up.length ? EPOLLOUT : 0u));
+	if (!wire->is_a_ended)
+		loop_modify(&wire->a, up_room | (wire->down.length ? EPOLLOUT : 0u));
+	if (!wire->is_b_ended)
+		loop_modify(&wire->b, down_room | (wire->up.length ? EPOLLOUT : 0u));
 }
 
 static void corrupt(struct rig_client *client, size_t before)
@@ -271,11 +299,18 @@ static int dial(void *user, int *ret_descriptor)
 			 0);
 	assert_int_equal(
 		socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, hub_ends), 0);
-	assert_int_equal(lw_hub_adopt(client->rig->hub, hub_ends[1]), 0);
+	if (lw_hub_adopt(client->rig->hub, hub_ends[1]) < 0) {
+		for (int i = 0; i < 2; i++) {
+			close(ends[i]);
+			close(hub_ends[i]);
+		}
+		return -ENOMEM;
+	}
 	wire->client = client;
 	wire->a = (struct loop_source){ .fd = ends[1], .function = wire_a_event };
 	wire->b = (struct loop_source){ .fd = hub_ends[0], .function = wire_b_event };
 	wire->is_live = true;
+	wire->is_a_ended = wire->is_b_ended = false;
 	assert_int_equal(loop_add(client->rig->loop, &wire->a, EPOLLIN), 0);
 	assert_int_equal(loop_add(client->rig->loop, &wire->b, EPOLLIN), 0);
 	*ret_descriptor = ends[0];

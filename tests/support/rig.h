@@ -29,8 +29,8 @@ struct rig_wire {
 	struct wire_buffer {
 		uint8_t data[65536];
 		size_t length;
-	} up, down; /* read but not yet passed on */
-	bool is_live;
+	} up, down;                           /* read but not yet passed on */
+	bool is_live, is_a_ended, is_b_ended; /* by a FIN */
 };
 
 struct rig_client {
