@@ -291,7 +291,6 @@ static void run_pass(struct loop_deferred *pass)
 
 void provider_abandon(struct lw_provider *provider)
 {
-	provider->n_answers = 0;
 	deliver_replies(provider, true);
 	begin_stopping(provider, LW_STOP_USER_INITIATED, NULL, "abandoned");
 	if (provider->state == PROVIDER_STOPPING && !provider->is_over && !provider->is_stop_called)

@@ -600,6 +600,19 @@ static void stop__while_starting_and_start_finished_after__dropped(void **state)
 	assert_int_equal(last_code(), 0);
 }
 
+static void stop__called_and_start_fails_then__still_waits_for_stop(void **state)
+{
+	(void)state;
+	go_stopping_while_starting();
+	finish(&actor.starting, 66);
+	observe();
+	dispatch();
+	assert_told_is(LW_STATUS_DISCONNECTING);
+	finish(&actor.stopping, 0);
+	dispatch();
+	assert_told_is(LW_STATUS_DISCONNECTED);
+}
+
 static void last_error__of_a_disconnect__kept_until_the_next(void **state)
 {
 	(void)state;
@@ -677,6 +690,23 @@ static void watchdog__start__fails_after_sixty_seconds_and_drops_what_comes_late
 	finish(&actor.stopping, 0);
 	dispatch();
 	assert_int_equal(lw_connection_status(connection), LW_STATUS_DISCONNECTED);
+}
+
+static void watchdog__of_what_was_finished__silent(void **state)
+{
+	(void)state;
+	connect_it();
+	a_minute_passes();
+	dispatch();
+	stop_it();
+	dispatch();
+	assert_int_equal(actor.stops, 1);
+	finish(&actor.stopping, 0);
+	dispatch();
+	a_minute_passes();
+	dispatch();
+	assert_int_equal(lw_connection_status(connection), LW_STATUS_DISCONNECTED);
+	assert_int_equal(last_code(), 0);
 }
 
 static void watchdog__stop__ends_after_twenty_seconds_and_late_finish_hits_nothing(void **state)
@@ -1119,10 +1149,12 @@ int main(void)
 		LIFE(cancel__while_starting__start_fails_with_that_error),
 		LIFE(cancel__and_start_failed_before_the_loop_came__stop_not_called),
 		LIFE(stop__while_starting_and_start_finished_after__dropped),
+		LIFE(stop__called_and_start_fails_then__still_waits_for_stop),
 		LIFE(last_error__of_a_disconnect__kept_until_the_next),
 		LIFE(connected_date__life__only_while_up_and_through_reasserting),
 		LIFE(start__origin__told_and_api_by_default),
 		LIFE(watchdog__start__fails_after_sixty_seconds_and_drops_what_comes_later),
+		LIFE(watchdog__of_what_was_finished__silent),
 		LIFE(watchdog__stop__ends_after_twenty_seconds_and_late_finish_hits_nothing),
 		LIFE(watchdog__own_times_and_none__kept),
 		LIFE(completion__finished_twice__aborts_also_in_a_later_run),

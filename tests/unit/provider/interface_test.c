@@ -289,6 +289,16 @@ static int open_tap(const char *name)
 	return fd;
 }
 
+static void set_up_or_down(const char *name, bool up)
+{
+	struct ifreq request = { .ifr_flags = up ? IFF_UP : 0 };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	assert_int_equal(ioctl(fd, SIOCSIFFLAGS, &request), 0);
+	close(fd);
+}
+
 static void adopted__two_runs__given_descriptor_kept_and_interface_as_found(void **state)
 {
 	static const struct lw_network_settings settings = { .size = sizeof(settings),
@@ -305,6 +315,9 @@ static void adopted__two_runs__given_descriptor_kept_and_interface_as_found(void
 		assert_true(is_there("lwa0"));
 		assert_int_equal(link_of("lwa0").mtu, 1500);
 		assert_false(link_of("lwa0").is_up);
+		set_up_or_down("lwa0", true);
+		assert_true(link_of("lwa0").has_carrier);
+		set_up_or_down("lwa0", false);
 	}
 	lw_connection_free(connection);
 	connection = NULL;
