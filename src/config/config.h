@@ -74,6 +74,7 @@ struct tunnel_config {
 	uint32_t mtu;
 	struct interface_config interface; /* addresses and so on become settings */
 	unsigned accept;                   /* enum lw_accept; 0: not said */
+	struct string_list networks; /* IP: behind this machine */
 	struct settings_config settings;
 	struct item_list captures;
 };

@@ -8,6 +8,8 @@
 #include "config/config.h"
 #include "config/schemas.h"
 
+enum { NETWORKS_MAX = 64 };
+
 #define OFFSET(member) offsetof(struct tunnel_config, member)
 #define HUB_ONLY       "belongs into a hub's file; this one is a client's, because it has hub"
 
@@ -63,6 +65,13 @@ static const struct schema_row rows[] = {
 	  .check = check_accept,
 	  .help = "what the hub may set on this machine; default: addresses and mtu in IP, nothing "
 		  "in Ethernet; [] is nothing" },
+	{ .path = "networks",
+	  .kind = SCHEMA_STRINGS,
+	  .offset = OFFSET(networks),
+	  .max = NETWORKS_MAX,
+	  .check = rules_network,
+	  .help = "IP: networks behind this machine that the hub may reach through it; the hub names "
+		  "them as well" },
 	{ .path = "settings",
 	  .kind = SCHEMA_MAP,
 	  .help = "what is set here wins over what the hub offers" },
@@ -122,6 +131,8 @@ static const struct layer_rule layer_rules[] = {
 	  "is a key of layer: ethernet; IP packets cannot be bridged" },
 	{ LW_LAYER_IP, "settings", "ethernet-address",
 	  "is a key of layer: ethernet; an IP tunnel has none" },
+	{ LW_LAYER_ETHERNET, NULL, "networks",
+	  "is a key of layer: ip; in Ethernet the hub learns what is behind this machine" },
 	{ 0, NULL, NULL, NULL },
 };
 

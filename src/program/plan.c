@@ -319,6 +319,8 @@ static void plan_tunnel_options(const struct tunnel_config *config, struct tunne
 		.identity_file = config->identity,
 		.mtu = config->mtu,
 		.accept = config->accept,
+		.networks = strings(&config->networks),
+		.n_networks = config->networks.n,
 		.settings = &plan->settings,
 	};
 	plan_device(&plan->device, config->layer, &config->interface);
