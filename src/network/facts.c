@@ -131,7 +131,7 @@ static int ask_ipv6_sysctl(const struct inquiry *q, const char *interface, const
 {
 	char path[SYSCTL_PATH_SIZE];
 
-	snprintf(path, sizeof(path), "net/ipv6/conf/%s/%s", interface, setting);
+	snprintf(path, sizeof(path), "net/ipv6/conf/%.15s/%s", interface, setting);
 	return ask_sysctl(q, path, ret_text);
 }
 
@@ -169,7 +169,7 @@ static int ask_listener(const struct inquiry *q, const char *interface)
 				 "%s: more than %d interfaces listen to router advertisements; set "
 				 "their accept_ra to 2 or 0 before forwarding IPv6",
 				 q->name, PLAN_LISTENERS_MAX);
-	snprintf(facts->listeners[facts->n_listeners++], IFNAMSIZ, "%s", interface);
+	snprintf(facts->listeners[facts->n_listeners++], IFNAMSIZ, "%.15s", interface);
 	return 0;
 }
 

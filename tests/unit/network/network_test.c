@@ -113,6 +113,43 @@ static int free_lan(void **state)
 	return 0;
 }
 
+static int open_tap(const char *name)
+{
+	struct ifreq request = { .ifr_flags = IFF_TAP | IFF_NO_PI };
+	int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC | O_NONBLOCK);
+
+	assert_true(fd >= 0);
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	assert_int_equal(ioctl(fd, TUNSETIFF, &request), 0);
+	return fd;
+}
+
+/* A router, fe80::77, advertises itself and 2001:db8:66::/64 to all nodes (RFC 4861, 4.2 and 4.6.2). */
+static void advertise_router(int fd)
+{
+	static uint8_t frame[14 + 40 + 16 + 32] = {
+		0x33, 0x33, 0, 0, 0, 1, 2, 0, 0, 0, 0, 0x77, 0x86, 0xdd,
+		/* IPv6: 48 bytes of ICMPv6, hop limit 255 */
+		0x60, 0, 0, 0, 0, 48, 58, 255, 0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+		0x77, 0xff, 2, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1,
+		/* router advertisement, lifetime 1800 s */
+		134, 0, 0, 0, 64, 0, 7, 8, 0, 0, 0, 0, 0, 0, 0, 0,
+		/* prefix information: on link, autonomous */
+		3, 4, 64, 0xc0, 0, 0, 0xff, 0xff, 0, 0, 0xff, 0xff, 0, 0, 0, 0, 0x20, 1, 0x0d, 0xb8,
+		0, 0x66
+	};
+	uint32_t sum = 48 + 58;
+
+	frame[56] = frame[57] = 0;
+	for (size_t i = 22; i < sizeof(frame); i += 2)
+		sum += (uint32_t)(frame[i] << 8 | frame[i + 1]);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = ~(sum + (sum >> 16)) & 0xffff;
+	frame[56] = (uint8_t)(sum >> 8);
+	frame[57] = (uint8_t)sum;
+	assert_int_equal(write(fd, frame, sizeof(frame)), sizeof(frame));
+}
+
 /* ---- Plans */
 
 struct wish {
@@ -241,8 +278,12 @@ static void tap__nothing_but_up__stays_silent_in_ipv6(void **state)
 	text = run_and_read("ip address show dev lw0 | grep inet; ip -6 route show dev lw0");
 	assert_string_equal(text, "");
 	free(text);
-	/* Nothing leaves by itself: no solicitation, no report with an address of its own. */
 	run("ip -d link show lw0 | grep -q 'addrgenmode none'");
+	/* Who is at the other end cannot give itself routes, nor us addresses. */
+	advertise_router(lan->fd);
+	text = run_and_read("ip address show dev lw0 | grep inet6; ip -6 route show dev lw0");
+	assert_string_equal(text, "");
+	free(text);
 }
 
 static void tap__addresses_and_mac__are_as_asked(void **state)
@@ -700,13 +741,19 @@ static void gateway__routers_default_route__is_kept(void **state)
 {
 	struct lan *lan = *state;
 	struct wish wish;
+	int fd = open_tap("ra0");
 
-	/* As if a router had advertised it. */
-	run("ip -6 route add default via 2001:db8::77 proto ra metric 1023 expires 600");
+	run("ip link set ra0 up");
+	advertise_router(fd);
+	run("ip -6 route show default dev ra0 | grep -q 'via fe80::77 proto ra'");
 	wish_init(&wish, LW_LAYER_IP, "fd86::1/64", NULL, NULL);
 	wish_gateway(&wish, "2001:db8::/64", "fd86::/64", true);
 	apply(lan, &wish);
-	run("ip -6 route show default | grep -q 2001:db8::77");
+	run("ip -6 route show default dev ra0 | grep -q 'via fe80::77 proto ra'");
+	assert_int_equal(network_undo(lan->network), 0);
+	run("ip -6 route show default dev ra0 | grep -q 'via fe80::77 proto ra'");
+	run("grep -qx 1 /proc/sys/net/ipv6/conf/ra0/accept_ra");
+	close_fd(&fd);
 }
 
 /* What the table lets through, with packets: an outer host beyond e1 and a client inside the TUN. */

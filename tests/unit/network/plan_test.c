@@ -1,0 +1,400 @@
+/* SPDX-License-Identifier: MIT */
+/* From plans and facts to changes, and from changes to steps: nothing here touches the machine. */
+#include <errno.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+#include <net/if_arp.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <longwire/error.h>
+
+#include "base/memory.h"
+#include "base/settings.h"
+#include "network/network.h"
+#include "network/nftables.h"
+#include "network/plan.h"
+
+static struct ip_prefix prefix(const char *text)
+{
+	struct ip_prefix result;
+
+	assert_int_equal(ip_prefix_parse(text, &result), 0);
+	return result;
+}
+
+static struct facts tap_facts(void)
+{
+	struct facts facts = {
+		.has_ipv6 = true, .accept_ra = "1", .ip4_forward = "0", .ip6_forward = "0"
+	};
+
+	facts.link = (struct link){ .index = 7,
+				    .name = "lw0",
+				    .kind = "tun",
+				    .mac = { 2, 0, 0, 0, 0, 7 },
+				    .type = ARPHRD_ETHER,
+				    .mtu = 1500,
+				    .queue_length = 1000,
+				    .mtu_min = 68,
+				    .mtu_max = 65521 };
+	return facts;
+}
+
+static struct network_plan tap_plan(const struct network_settings *settings)
+{
+	return (struct network_plan){ .layer = LW_LAYER_ETHERNET,
+				      .settings = settings,
+				      .up = true };
+}
+
+static struct changes build(const struct network_plan *plan, const struct facts *facts)
+{
+	struct lw_error error = { 0 };
+	struct changes changes = { 0 };
+
+	if (plan_build("lw0", plan, facts, &changes, &error) < 0)
+		fail_msg("%s", error.text);
+	return changes;
+}
+
+/* The kinds of a list in order, as letters; found ones are small. */
+static const char *kinds(const struct changes *changes, char text[64])
+{
+	static const char letters[] = "?MQGAJUIRFS";
+
+	for (size_t i = 0; i < changes->n; i++) {
+		char letter = letters[changes->items[i].kind];
+
+		text[i] = changes->items[i].is_found ? (char)(letter | 0x20) : letter;
+	}
+	text[changes->n] = '\0';
+	return text;
+}
+
+/* ---- Lookups */
+
+static void visit(struct route_lookup *lookup, const char *destination, uint32_t metric, int index,
+		  uint8_t protocol)
+{
+	struct route route = { .destination = prefix(destination),
+			       .metric = metric,
+			       .index = index,
+			       .protocol = protocol };
+
+	plan_visit_route(lookup, &route);
+}
+
+static void lookup__routes__longest_then_cheapest_then_first(void **state)
+{
+	struct route_lookup lookup = { .destination = prefix("10.9.0.0/16") };
+
+	(void)state;
+	visit(&lookup, "10.9.0.0/17", 0, 1, 3);
+	visit(&lookup, "11.0.0.0/8", 0, 1, 3);
+	visit(&lookup, "::/0", 0, 1, 3);
+	assert_false(lookup.has_best);
+	visit(&lookup, "0.0.0.0/0", 100, 2, 3);
+	assert_int_equal(lookup.best.index, 2);
+	visit(&lookup, "0.0.0.0/0", 100, 3, 3);
+	assert_int_equal(lookup.best.index, 2);
+	visit(&lookup, "0.0.0.0/0", 99, 4, 3);
+	assert_int_equal(lookup.best.index, 4);
+	visit(&lookup, "10.0.0.0/8", 500, 5, 3);
+	assert_int_equal(lookup.best.index, 5);
+	visit(&lookup, "0.0.0.0/0", 0, 6, 3);
+	assert_int_equal(lookup.best.index, 5);
+	visit(&lookup, "10.9.0.0/16", 9, 6, 3);
+	assert_int_equal(lookup.best.index, 6);
+	visit(&lookup, "10.9.0.0/16", 0, 7, PLAN_ROUTE_PROTOCOL);
+	assert_int_equal(lookup.best.index, 6);
+}
+
+/* ---- Lists */
+
+static void build__nothing_but_up__is_quiet_and_up(void **state)
+{
+	struct facts facts = tap_facts();
+	struct network_plan plan = tap_plan(NULL);
+	struct changes changes = build(&plan, &facts);
+	char text[64];
+
+	(void)state;
+	assert_string_equal(kinds(&changes, text), "qGSU");
+	assert_string_equal(changes.items[2].path, "net/ipv6/conf/lw0/accept_ra");
+	changes_done(&changes);
+	plan.up = false;
+	changes = build(&plan, &facts);
+	assert_string_equal(kinds(&changes, text), "qGS");
+	changes_done(&changes);
+	plan.up = true;
+	facts.is_ipv6_disabled = true;
+	changes = build(&plan, &facts);
+	assert_string_equal(kinds(&changes, text), "qGU");
+	changes_done(&changes);
+	facts.has_ipv6 = false;
+	changes = build(&plan, &facts);
+	assert_string_equal(kinds(&changes, text), "qU");
+	changes_done(&changes);
+}
+
+static void build__administrators_device__is_not_touched(void **state)
+{
+	struct facts facts = tap_facts();
+	struct network_plan plan = tap_plan(NULL);
+	struct changes changes;
+	char text[64];
+
+	(void)state;
+	plan.is_persistent = true;
+	changes = build(&plan, &facts);
+	assert_string_equal(kinds(&changes, text), "GSU");
+	changes_done(&changes);
+	facts.link.flags = IFF_UP;
+	changes = build(&plan, &facts);
+	assert_string_equal(kinds(&changes, text), "u");
+	changes_done(&changes);
+}
+
+static void build__bridge__mac_and_mtu_come_before_joining_and_that_before_up(void **state)
+{
+	struct network_settings settings = { .bridge = "br0", .mtu = 1400 };
+	struct facts facts = tap_facts();
+	struct network_plan plan = tap_plan(&settings);
+	struct changes changes;
+	char text[64];
+
+	(void)state;
+	facts.has_bridge = true;
+	facts.bridge = (struct link){ .index = 3, .mtu = 1480, .kind = "bridge" };
+	facts.port_mac[0] = 0xfe;
+	changes = build(&plan, &facts);
+	assert_string_equal(kinds(&changes, text), "MqGAJU");
+	assert_int_equal(changes.items[0].value.number, 1480);
+	assert_int_equal(changes.items[0].before.number, 1500);
+	assert_int_equal(changes.items[4].value.number, 3);
+	changes_done(&changes);
+}
+
+static void build__routes__hub_and_excluded_before_included(void **state)
+{
+	struct ip_prefix addresses[] = { prefix("10.86.0.2/24") };
+	struct ip_prefix included[] = { prefix("10.0.0.0/8"), prefix("10.86.0.0/24") };
+	struct ip_prefix excluded[] = { prefix("10.9.0.0/16"), prefix("172.16.0.0/12") };
+	struct network_settings settings = { .addresses = addresses,
+					     .n_addresses = 1,
+					     .included_routes = included,
+					     .n_included_routes = 2,
+					     .excluded_routes = excluded,
+					     .n_excluded_routes = 2 };
+	struct route_lookup lookups[3] = { { .destination = excluded[0] },
+					   { .destination = excluded[1] },
+					   { .destination = prefix("10.1.1.1/32") } };
+	struct facts facts = tap_facts();
+	struct network_plan plan = tap_plan(&settings);
+	struct changes changes;
+	char text[64];
+
+	(void)state;
+	facts.lookups = lookups;
+	facts.n_lookups = 3;
+	visit(&lookups[2], "0.0.0.0/0", 100, 2, 3);
+	changes = build(&plan, &facts);
+	/* of the routes: 10.9.0.0/16 unreachable, the hub's, 10.0.0.0/8; not what nobody included, nor what is connected */
+	assert_string_equal(kinds(&changes, text), "qGSUIRRR");
+	assert_int_equal(changes.items[5].value.route.type, RTN_UNREACHABLE);
+	assert_int_equal(changes.items[6].value.route.index, 2);
+	assert_int_equal(changes.items[6].value.route.destination.length, 32);
+	assert_int_equal(changes.items[6].value.route.protocol, 0x6c);
+	assert_int_equal(changes.items[7].value.route.index, 7);
+	changes_done(&changes);
+	/* An equally long route of the machine needs no help. */
+	visit(&lookups[0], "10.9.0.0/16", 0, 2, 3);
+	visit(&lookups[2], "10.1.1.1/32", 0, 2, 3);
+	changes = build(&plan, &facts);
+	assert_string_equal(kinds(&changes, text), "qGSUIR");
+	changes_done(&changes);
+	/* Down there are neither. */
+	plan.up = false;
+	changes = build(&plan, &facts);
+	assert_string_equal(kinds(&changes, text), "qGS");
+	changes_done(&changes);
+}
+
+static void build__gateway__firewall_before_forwarding(void **state)
+{
+	struct ip_prefix to[] = { prefix("10.0.0.0/8"), prefix("fd00::/8") };
+	struct ip_prefix from[] = { prefix("10.86.0.1/24"), prefix("fd86::1/64") };
+	struct network_gateway gateway = { .to = to, .n_to = 2, .from = from, .n_from = 2 };
+	struct facts facts = tap_facts();
+	struct network_plan plan = tap_plan(NULL);
+	struct changes changes;
+	char text[64];
+
+	(void)state;
+	plan.gateway = &gateway;
+	facts.n_listeners = 1;
+	snprintf(facts.listeners[0], IFNAMSIZ, "e0");
+	changes = build(&plan, &facts);
+	assert_string_equal(kinds(&changes, text), "qGSUFSSS");
+	assert_string_equal(changes.items[5].path, "net/ipv4/ip_forward");
+	assert_string_equal(changes.items[6].path, "net/ipv6/conf/e0/accept_ra");
+	assert_string_equal(changes.items[6].value.text, "2");
+	assert_string_equal(changes.items[7].path, "net/ipv6/conf/all/forwarding");
+	changes_done(&changes);
+	gateway.n_to = 1;
+	memcpy(facts.ip4_forward, "1", 2);
+	changes = build(&plan, &facts);
+	assert_string_equal(kinds(&changes, text), "qGSUFs");
+	changes_done(&changes);
+}
+
+/* ---- Firewall */
+
+static void script__gateway__says_exactly_this(void **state)
+{
+	struct ip_prefix to[] = { prefix("10.0.0.0/8"), prefix("fd00::/8"),
+				  prefix("192.0.2.0/24") };
+	struct ip_prefix from[] = { prefix("10.86.0.1/24") };
+	struct network_gateway gateway = {
+		.to = to, .n_to = 3, .from = from, .n_from = 1, .masquerade = true
+	};
+	char *script;
+
+	(void)state;
+	assert_int_equal(nftables_script("lw0", &gateway, &script), 0);
+	assert_string_equal(
+		script,
+		"add table inet longwire_lw0\n"
+		"delete table inet longwire_lw0\n"
+		"table inet longwire_lw0 {\n"
+		"\tchain forward {\n"
+		"\t\ttype filter hook forward priority filter; policy accept;\n"
+		"\t\toifname \"lw0\" ct state established,related accept\n"
+		"\t\tiifname \"lw0\" oifname \"lw0\" ip daddr { 10.86.0.0/24 } accept\n"
+		"\t\tiifname \"lw0\" ip saddr { 10.86.0.0/24 } ip daddr { 10.0.0.0/8, 192.0.2.0/24 } accept\n"
+		"\t\toifname \"lw0\" ip daddr { 10.86.0.0/24 } ip saddr { 10.0.0.0/8, 192.0.2.0/24 } accept\n"
+		"\t\tiifname \"lw0\" counter reject with icmpx admin-prohibited\n"
+		"\t\toifname \"lw0\" counter reject with icmpx admin-prohibited\n"
+		"\t}\n"
+		"\tchain postrouting {\n"
+		"\t\ttype nat hook postrouting priority srcnat; policy accept;\n"
+		"\t\toifname != \"lw0\" ip saddr { 10.86.0.0/24 } ip daddr { 10.0.0.0/8, 192.0.2.0/24 } "
+		"masquerade\n"
+		"\t}\n"
+		"}\n");
+	free(script);
+	assert_true(nftables_has_family(&gateway, AF_INET));
+	assert_false(nftables_has_family(&gateway, AF_INET6));
+}
+
+/* ---- Differences */
+
+static void add(struct changes *changes, enum change_kind kind, uint32_t number)
+{
+	struct change change = { .kind = kind };
+
+	change.value.number = number;
+	assert_int_equal(changes_append(changes, &change), 0);
+}
+
+static void add_address(struct changes *changes, const char *text)
+{
+	struct change change = { .kind = CHANGE_ADDRESS, .value.address = prefix(text) };
+
+	assert_int_equal(changes_append(changes, &change), 0);
+}
+
+static void diff__equal_lists__are_no_steps(void **state)
+{
+	struct changes a = { 0 }, b = { 0 };
+	struct step steps[8];
+
+	(void)state;
+	assert_int_equal(change_diff(&a, &b, steps), 0);
+	add(&a, CHANGE_MTU, 1400);
+	add_address(&a, "10.86.0.2/24");
+	add(&b, CHANGE_MTU, 1400);
+	add_address(&b, "10.86.0.2/24");
+	assert_int_equal(change_diff(&a, &b, steps), 0);
+	changes_done(&a);
+	changes_done(&b);
+}
+
+static void diff__lists__revert_backwards_then_make_forwards(void **state)
+{
+	struct changes a = { 0 }, b = { 0 };
+	struct step steps[8];
+
+	(void)state;
+	add(&a, CHANGE_MTU, 1400);
+	add(&a, CHANGE_UP, 1);
+	add_address(&a, "10.86.0.2/24");
+	add_address(&a, "10.86.0.3/24");
+	add_address(&a, "10.86.0.4/24");
+	add(&b, CHANGE_MTU, 1300);
+	add(&b, CHANGE_UP, 1);
+	add_address(&b, "10.86.0.4/24");
+	add_address(&b, "10.86.0.3/25");
+	assert_int_equal(change_diff(&a, &b, steps), 4);
+	assert_ptr_equal(steps[0].old, &a.items[3]);
+	assert_null(steps[0].next);
+	assert_ptr_equal(steps[1].old, &a.items[2]);
+	assert_ptr_equal(steps[2].old, &a.items[0]);
+	assert_ptr_equal(steps[2].next, &b.items[0]);
+	assert_null(steps[3].old);
+	assert_ptr_equal(steps[3].next, &b.items[3]);
+	changes_done(&a);
+	changes_done(&b);
+}
+
+static void changes__many__are_bounded(void **state)
+{
+	struct changes changes = { 0 };
+	struct change change = { .kind = CHANGE_MTU };
+
+	(void)state;
+	for (size_t i = 0; i < CHANGES_MAX; i++)
+		assert_int_equal(changes_append(&changes, &change), 0);
+	assert_int_equal(changes_append(&changes, &change), -E2BIG);
+	changes_done(&changes);
+	assert_int_equal(changes.n, 0);
+}
+
+static void gone__results__are_those_of_what_is_no_more(void **state)
+{
+	static const int gone[] = { ENODEV, ENOENT, ESRCH, ENXIO, EADDRNOTAVAIL };
+	static const int others[] = { 0, EPERM, EINVAL, EBUSY, EEXIST, EOPNOTSUPP };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(gone); i++)
+		assert_true(change_is_gone(-gone[i]));
+	for (size_t i = 0; i < ARRAY_SIZE(others); i++)
+		assert_false(change_is_gone(-others[i]));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(lookup__routes__longest_then_cheapest_then_first),
+		cmocka_unit_test(build__nothing_but_up__is_quiet_and_up),
+		cmocka_unit_test(build__administrators_device__is_not_touched),
+		cmocka_unit_test(build__bridge__mac_and_mtu_come_before_joining_and_that_before_up),
+		cmocka_unit_test(build__routes__hub_and_excluded_before_included),
+		cmocka_unit_test(build__gateway__firewall_before_forwarding),
+		cmocka_unit_test(script__gateway__says_exactly_this),
+		cmocka_unit_test(diff__equal_lists__are_no_steps),
+		cmocka_unit_test(diff__lists__revert_backwards_then_make_forwards),
+		cmocka_unit_test(changes__many__are_bounded),
+		cmocka_unit_test(gone__results__are_those_of_what_is_no_more),
+	};
+
+	return cmocka_run_group_tests_name("network/plan", tests, NULL, NULL);
+}
