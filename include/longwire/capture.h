@@ -37,7 +37,8 @@ struct lw_capture_counters {
 	uint64_t matched; /* packets that passed the filter */
 	uint64_t written; /* packets in the file; buffered ones count when they are flushed */
 	uint64_t dropped; /* matched but not written: full disk, failed write, capture stopped */
-	bool stopped; /* a write failed; nothing more is written. The file holds whole packets only */
+	bool stopped; /* a write failed; nothing more is written. The file holds whole packets only
+		       */
 	int error;    /* errno of that failure */
 };
 

@@ -36,9 +36,10 @@ struct lw_descriptor {
 };
 
 /*
- * Open a kernel device as a flow. An existing device that was made persistent for this user needs no
- * capability; a new one needs CAP_NET_ADMIN. Nothing of it is configured: see lw_network_settings.
- * On failure ret_error says what to do (for a wrongly made persistent device, the right command).
+ * Open a kernel device as a flow. An existing device that was made persistent for this user needs
+ * no capability; a new one needs CAP_NET_ADMIN. Nothing of it is configured: see
+ * lw_network_settings. On failure ret_error says what to do (for a wrongly made persistent device,
+ * the right command).
  */
 LW_API LW_MUST_CHECK int lw_packet_flow_open(struct lw_loop *loop,
 					     const struct lw_device_options *options,
@@ -46,8 +47,9 @@ LW_API LW_MUST_CHECK int lw_packet_flow_open(struct lw_loop *loop,
 					     struct lw_error *ret_error);
 
 /*
- * Two flows back to back, in memory: what is written to one is read from the other. Each holds at most
- * depth packets (0: 1024) and 4 MiB unread, then refuses more. The stand-in for a device in tests.
+ * Two flows back to back, in memory: what is written to one is read from the other. Each holds at
+ * most depth packets (0: 1024) and 4 MiB unread, then refuses more. The stand-in for a device in
+ * tests.
  */
 LW_API LW_MUST_CHECK int lw_packet_flow_pair(struct lw_loop *loop, enum lw_layer layer,
 					     uint32_t depth, struct lw_packet_flow **ret_a,
@@ -59,15 +61,16 @@ LW_API uint16_t lw_packet_flow_queues(const struct lw_packet_flow *flow);
 /* Return: the interface's name, or "" when it has none (memory). It follows a rename. */
 LW_API const char *lw_packet_flow_name(const struct lw_packet_flow *flow);
 
-/* packets[0 … n) are borrowed until the callback returns; n ≥ 1, or 0 with error when the flow ended. */
+/* packets[0 … n) are borrowed until the callback returns; n ≥ 1, or 0 with error when the flow
+ * ended. */
 typedef void lw_packets_fn(struct lw_packet_flow *flow, uint16_t queue,
 			   const struct lw_packet *packets, size_t n, int error, void *user);
 
 /*
- * Arm one read: one call, one callback. The batch ends when it has reached byte_budget (0, and at most:
- * 256 KiB), so that only its last packet can go beyond. Read again, in the callback if you like, for more.
- * Return: 0; -EBUSY while a read is pending on that queue; -EINVAL for a queue that is not there;
- * -ENODEV after the descriptor was taken.
+ * Arm one read: one call, one callback. The batch ends when it has reached byte_budget (0, and at
+ * most: 256 KiB), so that only its last packet can go beyond. Read again, in the callback if you
+ * like, for more. Return: 0; -EBUSY while a read is pending on that queue; -EINVAL for a queue that
+ * is not there; -ENODEV after the descriptor was taken.
  */
 LW_API LW_MUST_CHECK int lw_packet_flow_read(struct lw_packet_flow *flow, uint16_t queue,
 					     size_t byte_budget, lw_packets_fn *callback,
@@ -77,16 +80,17 @@ LW_API void lw_packet_flow_cancel_read(struct lw_packet_flow *flow, uint16_t que
 
 /*
  * Write a batch. Return: how many were accepted; every other was dropped and counted by reason (see
- * lw_packet_flow_counters): singly what was refused, the whole rest once the device is busy or down.
- * -EINVAL, and nothing written, for a packet of another layer or too long; -ENODEV after the
+ * lw_packet_flow_counters): singly what was refused, the whole rest once the device is busy or
+ * down. -EINVAL, and nothing written, for a packet of another layer or too long; -ENODEV after the
  * descriptor was taken.
  */
 LW_API ssize_t lw_packet_flow_write(struct lw_packet_flow *flow, uint16_t queue,
 				    const struct lw_packet *packets, size_t n);
 
 /*
- * Take the descriptor of a queue: the flow gives up reading and writing that queue and the taker does
- * it. The flow must outlive the use. Refused with -EBUSY while a read is pending, -ENOTSUP for memory.
+ * Take the descriptor of a queue: the flow gives up reading and writing that queue and the taker
+ * does it. The flow must outlive the use. Refused with -EBUSY while a read is pending, -ENOTSUP for
+ * memory.
  */
 LW_API LW_MUST_CHECK int lw_packet_flow_take(struct lw_packet_flow *flow, uint16_t queue,
 					     struct lw_descriptor *ret_descriptor);

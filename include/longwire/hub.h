@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The hub: one switch (Ethernet) or router (IP) whose ports are its clients and, if it has one, its device. */
+/* The hub: one switch (Ethernet) or router (IP) whose ports are its clients and, if it has one, its
+ * device. */
 #ifndef LONGWIRE_HUB_H
 #define LONGWIRE_HUB_H
 
@@ -28,17 +29,22 @@ enum lw_between {
 	LW_BETWEEN_KERNEL = 3, /* IP: out of the device, where the machine's firewall decides */
 };
 
-enum { LW_HUB_CLIENTS_MAX = 1024, LW_HUB_LISTEN_MAX = 16, LW_PORT_PINS_MAX = 8, LW_PORT_NAME_SIZE = 64 };
+enum {
+	LW_HUB_CLIENTS_MAX = 1024,
+	LW_HUB_LISTEN_MAX = 16,
+	LW_PORT_PINS_MAX = 8,
+	LW_PORT_NAME_SIZE = 64
+};
 
 struct lw_hub_options {
 	size_t size;
 	enum lw_layer layer;
-	const char *identity_file; /* PEM, private key and certificate */
-	uint32_t mtu;		   /* of the whole network, 576 … 9216; 0: 1500 */
+	const char *identity_file;   /* PEM, private key and certificate */
+	uint32_t mtu;                /* of the whole network, 576 … 9216; 0: 1500 */
 	struct lw_packet_flow *flow; /* the hub's own port, borrowed; NULL: none */
 	enum lw_between between;     /* 0: direct in Ethernet, isolated in IP */
-	const char *const *pool; /* IP: prefixes from which clients without addresses get theirs, e.g. the
-				    interface's own; its addresses are never given away */
+	const char *const *pool; /* IP: prefixes from which clients without addresses get theirs,
+				    e.g. the interface's own; its addresses are never given away */
 	size_t n_pool;
 	const char *const *own_addresses; /* IP: "10.86.0.1/24", this machine's on the device */
 	size_t n_own_addresses;
@@ -51,33 +57,36 @@ struct lw_peer_options {
 	size_t size;
 	const char *name; /* 1 … 63 of [A-Za-z0-9._-], not beginning with a dot or dash */
 	const char *const *pins;
-	size_t n_pins; /* 1 … LW_PORT_PINS_MAX */
-	enum lw_behind behind; /* 0: host */
+	size_t n_pins;                /* 1 … LW_PORT_PINS_MAX */
+	enum lw_behind behind;        /* 0: host */
 	const char *const *addresses; /* IP: "10.86.0.2"; none: from the pool */
 	size_t n_addresses;
 	const char *const *networks; /* IP: prefixes behind this client */
 	size_t n_networks;
 	/* Limits: 0 means the default of behind (host | lan). */
-	uint32_t macs_max;		/* 16 | 4096; up to 65536 */
-	uint32_t broadcast_per_second;	/* 100 | 1000 */
-	uint32_t multicast_per_second;	/* 500 | 5000 */
-	uint32_t unknown_per_second;	/* 100 | 2000 */
+	uint32_t macs_max;             /* 16 | 4096; up to 65536 */
+	uint32_t broadcast_per_second; /* 100 | 1000 */
+	uint32_t multicast_per_second; /* 500 | 5000 */
+	uint32_t unknown_per_second;   /* 100 | 2000 */
 };
 
 LW_API LW_MUST_CHECK int lw_hub_new(struct lw_loop *loop, const struct lw_hub_options *options,
 				    struct lw_hub **ret_hub, struct lw_error *ret_error);
 LW_API void lw_hub_free(struct lw_hub *hub);
 
-/* Listen on "address:port" or "[v6]:port"; port 0: the kernel's choice. ret_port may be NULL. Up to LW_HUB_LISTEN_MAX. */
+/* Listen on "address:port" or "[v6]:port"; port 0: the kernel's choice. ret_port may be NULL. Up to
+ * LW_HUB_LISTEN_MAX. */
 LW_API LW_MUST_CHECK int lw_hub_listen(struct lw_hub *hub, const char *address, uint16_t *ret_port,
 				       struct lw_error *ret_error);
-/* Serve a connected, non-blocking stream socket as if it had been accepted; owned by the hub from success on. */
+/* Serve a connected, non-blocking stream socket as if it had been accepted; owned by the hub from
+ * success on. */
 LW_API LW_MUST_CHECK int lw_hub_adopt(struct lw_hub *hub, int descriptor);
 
 /* Say goodbye to all and stop listening; stopped runs once, within a second. Idempotent. */
 LW_API void lw_hub_stop(struct lw_hub *hub, void (*stopped)(void *user), void *user);
 
-/* Admit a client: a port of its own, named by it, without a session yet. -EEXIST for a name or pin in use. */
+/* Admit a client: a port of its own, named by it, without a session yet. -EEXIST for a name or pin
+ * in use. */
 LW_API LW_MUST_CHECK int lw_hub_add_peer(struct lw_hub *hub, const struct lw_peer_options *options,
 					 struct lw_port **ret_port, struct lw_error *ret_error);
 /* End its session with a goodbye and forget it. */
@@ -95,7 +104,7 @@ struct lw_port_status {
 	uint64_t sessions; /* that came up */
 	uint64_t rtt_us;
 	uint32_t peer_mtu;
-	uint32_t macs; /* learned now */
+	uint32_t macs;                             /* learned now */
 	uint64_t received_packets, received_bytes; /* from the peer */
 	uint64_t sent_packets, sent_bytes;
 	uint64_t drops[LW_DROP_COUNT];
@@ -110,7 +119,7 @@ LW_API struct lw_port *lw_hub_next_port(struct lw_hub *hub, struct lw_port *port
 struct lw_hub_status {
 	size_t size;
 	uint32_t clients, connected;
-	uint32_t macs;		    /* learned in all */
+	uint32_t macs; /* learned in all */
 	uint64_t handshakes_accepted, handshakes_refused, handshakes_expired;
 	uint32_t handshakes_pending;
 	char last_refusal[240];
@@ -118,7 +127,8 @@ struct lw_hub_status {
 
 LW_API void lw_hub_status(const struct lw_hub *hub, struct lw_hub_status *ret_status);
 
-/* Attach a capture to this hub's points until it is detached or either is freed. -ENOSPC: too many. */
+/* Attach a capture to this hub's points until it is detached or either is freed. -ENOSPC: too many.
+ */
 LW_API LW_MUST_CHECK int lw_hub_attach_capture(struct lw_hub *hub, struct lw_capture *capture);
 
 LW_END

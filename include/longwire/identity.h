@@ -13,13 +13,14 @@ struct lw_error;
 enum { LW_PIN_SIZE = 7 + 43 + 1 };
 
 /*
- * Make a new identity (P-256 key and certificate, PEM) in file, which must not exist; mode 0600. ret_pin may be NULL.
- * -EEXIST, or what the file system said.
+ * Make a new identity (P-256 key and certificate, PEM) in file, which must not exist; mode 0600.
+ * ret_pin may be NULL. -EEXIST, or what the file system said.
  */
 LW_API LW_MUST_CHECK int lw_identity_create(const char *file, char ret_pin[LW_PIN_SIZE],
 					    struct lw_error *ret_error);
 
-/* The pin of an identity's public key, which the other side is told. Refuses what a hub or client would refuse to load. */
+/* The pin of an identity's public key, which the other side is told. Refuses what a hub or client
+ * would refuse to load. */
 LW_API LW_MUST_CHECK int lw_identity_pin(const char *file, char ret_pin[LW_PIN_SIZE],
 					 struct lw_error *ret_error);
 

@@ -12,7 +12,8 @@ struct lw_timer;
 
 struct lw_loop_options {
 	size_t size;
-	/* Nanoseconds that never go back; NULL: CLOCK_BOOTTIME. A test gives its own and moves it. */
+	/* Nanoseconds that never go back; NULL: CLOCK_BOOTTIME. A test gives its own and moves it.
+	 */
 	uint64_t (*now_ns)(void *user);
 	void *user;
 };
@@ -27,9 +28,9 @@ LW_API LW_MUST_CHECK int lw_loop_run(struct lw_loop *loop);
 LW_API void lw_loop_stop(struct lw_loop *loop);
 
 /*
- * As a guest: wait until lw_loop_fd() is readable or lw_loop_timeout_ms() has passed (-1: no limit),
- * then lw_loop_dispatch(), which never blocks.
- * Return of dispatch: the number of callbacks run, or a negative errno.
+ * As a guest: wait until lw_loop_fd() is readable or lw_loop_timeout_ms() has passed (-1: no
+ * limit), then lw_loop_dispatch(), which never blocks. Return of dispatch: the number of callbacks
+ * run, or a negative errno.
  */
 LW_API int lw_loop_fd(const struct lw_loop *loop);
 LW_API int lw_loop_timeout_ms(struct lw_loop *loop);

@@ -24,7 +24,7 @@ enum lw_gso {
 
 /* Work left to do on a packet. NULL instead of this: none, every checksum is complete. */
 struct lw_offload {
-	bool needs_checksum;	   /* the checksum at start + offset covers start … end */
+	bool needs_checksum;      /* the checksum at start + offset covers start … end */
 	uint16_t checksum_start;  /* bytes from the first byte of the packet */
 	uint16_t checksum_offset; /* bytes from checksum_start */
 	enum lw_gso gso;
@@ -32,7 +32,8 @@ struct lw_offload {
 };
 
 /*
- * Borrowed: valid until the callback that got it returns, or, when given to a write, during the call.
+ * Borrowed: valid until the callback that got it returns, or, when given to a write, during the
+ * call.
  */
 struct lw_packet {
 	const uint8_t *data;
@@ -47,34 +48,34 @@ struct lw_packet {
 enum { LW_PACKET_MAX = 65535 + 22 };
 
 /*
- * Why a packet was dropped. Every drop on the path has one of these, a counter of its own at the port
- * where it happened, and a name (lw_drop_name) that status, captures and tests share.
+ * Why a packet was dropped. Every drop on the path has one of these, a counter of its own at the
+ * port where it happened, and a name (lw_drop_name) that status, captures and tests share.
  */
-#define LW_DROP_REASONS(X)                                                                         \
-	X(NONE, "none", "not dropped")                                                             \
-	X(SHORT, "short", "shorter than its own header")                                           \
-	X(TOO_BIG, "too-big", "larger than the MTU of the port that it leaves by")                 \
-	X(MALFORMED, "malformed", "an IP header or tag that contradicts its length")               \
-	X(OFFLOAD, "offload", "offload metadata that contradicts the frame")                       \
-	X(SOURCE_MULTICAST, "source-multicast", "a source MAC that is a group or zero")            \
-	X(SOURCE_CONFLICT, "source-conflict", "a source MAC that is held by another port")         \
-	X(SOURCE_OWN, "source-own", "a source MAC that is this switch's own")                      \
-	X(SOURCE_ADDRESS, "source-address", "an IP source that is not the peer's")                 \
-	X(DESTINATION_ADDRESS, "destination-address", "an IP destination that is not ours")        \
-	X(NO_ROUTE, "no-route", "an IP destination that no port has")                              \
-	X(SAME_PORT, "same-port", "it would leave by the port it came from")                       \
-	X(ISOLATED, "isolated", "between clients that are isolated from each other")               \
-	X(UNKNOWN_UNICAST, "unknown-unicast", "unknown destination while the table is full")       \
-	X(LIMIT_BROADCAST, "limit-broadcast", "above the broadcast limit of its port")             \
-	X(LIMIT_MULTICAST, "limit-multicast", "above the multicast limit of its port")             \
-	X(LIMIT_UNKNOWN, "limit-unknown", "above the unknown-unicast limit of its port")           \
-	X(GUARD_DHCP, "guard-dhcp", "a DHCP server's message from one that may not serve")         \
-	X(GUARD_RA, "guard-ra", "a router advertisement from one that may not route")              \
-	X(GUARD_BPDU, "guard-bpdu", "a spanning-tree frame from a single host")                    \
-	X(QUEUE_FULL, "queue-full", "the peer's queue is full")                                    \
-	X(PORT_DOWN, "port-down", "the port has no session")                                       \
-	X(DEVICE_BUSY, "device-busy", "the kernel would not take it now")                          \
-	X(DEVICE_DOWN, "device-down", "the interface is down or gone")                             \
+#define LW_DROP_REASONS(X)                                                                   \
+	X(NONE, "none", "not dropped")                                                       \
+	X(SHORT, "short", "shorter than its own header")                                     \
+	X(TOO_BIG, "too-big", "larger than the MTU of the port that it leaves by")           \
+	X(MALFORMED, "malformed", "an IP header or tag that contradicts its length")         \
+	X(OFFLOAD, "offload", "offload metadata that contradicts the frame")                 \
+	X(SOURCE_MULTICAST, "source-multicast", "a source MAC that is a group or zero")      \
+	X(SOURCE_CONFLICT, "source-conflict", "a source MAC that is held by another port")   \
+	X(SOURCE_OWN, "source-own", "a source MAC that is this switch's own")                \
+	X(SOURCE_ADDRESS, "source-address", "an IP source that is not the peer's")           \
+	X(DESTINATION_ADDRESS, "destination-address", "an IP destination that is not ours")  \
+	X(NO_ROUTE, "no-route", "an IP destination that no port has")                        \
+	X(SAME_PORT, "same-port", "it would leave by the port it came from")                 \
+	X(ISOLATED, "isolated", "between clients that are isolated from each other")         \
+	X(UNKNOWN_UNICAST, "unknown-unicast", "unknown destination while the table is full") \
+	X(LIMIT_BROADCAST, "limit-broadcast", "above the broadcast limit of its port")       \
+	X(LIMIT_MULTICAST, "limit-multicast", "above the multicast limit of its port")       \
+	X(LIMIT_UNKNOWN, "limit-unknown", "above the unknown-unicast limit of its port")     \
+	X(GUARD_DHCP, "guard-dhcp", "a DHCP server's message from one that may not serve")   \
+	X(GUARD_RA, "guard-ra", "a router advertisement from one that may not route")        \
+	X(GUARD_BPDU, "guard-bpdu", "a spanning-tree frame from a single host")              \
+	X(QUEUE_FULL, "queue-full", "the peer's queue is full")                              \
+	X(PORT_DOWN, "port-down", "the port has no session")                                 \
+	X(DEVICE_BUSY, "device-busy", "the kernel would not take it now")                    \
+	X(DEVICE_DOWN, "device-down", "the interface is down or gone")                       \
 	X(DEVICE_REFUSED, "device-refused", "the kernel called it invalid")
 
 #define LW_DROP_ENUM(id, name, text) LW_DROP_##id,

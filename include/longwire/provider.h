@@ -55,23 +55,22 @@ struct lw_start_options {
 
 /*
  * A completion is finished exactly once: a second time aborts the program, never is found out by a
- * watchdog (start 60 s, stop 20 s) that finishes it with ETIMEDOUT and drops the provider's later call. It can be
- * finished until its loop is freed, also after the tunnel ended.
+ * watchdog (start 60 s, stop 20 s) that finishes it with ETIMEDOUT and drops the provider's later
+ * call. It can be finished until its loop is freed, also after the tunnel ended.
  */
 LW_API void lw_completion_finish(struct lw_completion *completion, const struct lw_error *error);
 /* The same with an answer, for a message's completion; bytes are copied. */
 LW_API void lw_completion_reply(struct lw_completion *completion, const void *data, size_t length);
 
 /*
- * What a provider implements: C's subclassing. start and stop are required; an absent message means that
- * messages are answered with nothing. Every call comes on the loop's thread.
+ * What a provider implements: C's subclassing. start and stop are required; an absent message means
+ * that messages are answered with nothing. Every call comes on the loop's thread.
  *
- *   start    connect, learn, set the network settings, then finish. Packets flow once it is finished
- *            without error. Finishing with an error ends the tunnel without a call of stop: the flow is no
- *            longer used then.
- *   stop     tear down, then finish. Called at most once for each start, also when start is pending;
- *            then the pending start must still be finished (with an error), before or after.
- *   message  finish with a reply or NULL.
+ *   start    connect, learn, set the network settings, then finish. Packets flow once it is
+ * finished without error. Finishing with an error ends the tunnel without a call of stop: the flow
+ * is no longer used then. stop     tear down, then finish. Called at most once for each start, also
+ * when start is pending; then the pending start must still be finished (with an error), before or
+ * after. message  finish with a reply or NULL.
  */
 struct lw_provider_ops {
 	size_t size;
@@ -92,21 +91,24 @@ LW_API struct lw_loop *lw_provider_loop(struct lw_provider *provider);
 LW_API const char *lw_provider_interface(struct lw_provider *provider);
 
 /*
- * Apply settings as one transaction, replacing what was set before; NULL clears. Setting what is already
- * set does nothing. Everything is validated first; on failure the machine is as it was. done runs exactly
- * once, from the loop, with NULL or an error of LW_DOMAIN_TUNNEL whose text names the field at fault.
+ * Apply settings as one transaction, replacing what was set before; NULL clears. Setting what is
+ * already set does nothing. Everything is validated first; on failure the machine is as it was.
+ * done runs exactly once, from the loop, with NULL or an error of LW_DOMAIN_TUNNEL whose text names
+ * the field at fault.
  */
 LW_API void lw_provider_set_network_settings(struct lw_provider *provider,
 					     const struct lw_network_settings *settings,
 					     void (*done)(const struct lw_error *error, void *user),
 					     void *user);
 
-/* true: the status becomes reasserting; false: connected again. Ignored unless connected or reasserting. */
+/* true: the status becomes reasserting; false: connected again. Ignored unless connected or
+ * reasserting. */
 LW_API void lw_provider_set_reasserting(struct lw_provider *provider, bool reasserting);
 
 /*
- * The provider's own wish to end. error becomes the connection's last error; stop is then called with
- * LW_STOP_PROVIDER_FAILED (or reason, where it is not LW_STOP_NONE). Before start is finished: the start fails.
+ * The provider's own wish to end. error becomes the connection's last error; stop is then called
+ * with LW_STOP_PROVIDER_FAILED (or reason, where it is not LW_STOP_NONE). Before start is finished:
+ * the start fails.
  */
 LW_API void lw_provider_cancel(struct lw_provider *provider, enum lw_stop_reason reason,
 			       const struct lw_error *error);

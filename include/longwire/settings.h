@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Network settings of a tunnel's interface (Apple: NEPacketTunnelNetworkSettings and its Ethernet kind). */
+/* Network settings of a tunnel's interface (Apple: NEPacketTunnelNetworkSettings and its Ethernet
+ * kind). */
 #ifndef LONGWIRE_SETTINGS_H
 #define LONGWIRE_SETTINGS_H
 

@@ -29,16 +29,17 @@ struct lw_tunnel_options {
 	const char *const *pins; /* "SHA256:…" of the hub's public key; any of them */
 	size_t n_pins;
 	const char *identity_file; /* PEM, private key and certificate; nobody else may read it */
-	uint32_t mtu;		   /* largest IP packet; 0: what the hub says, else 1500 */
-	unsigned accept;	   /* enum lw_accept; 0: addresses and mtu in IP mode, nothing in Ethernet */
-	const char *const *networks; /* IP: prefixes behind this machine that the hub may reach through it */
+	uint32_t mtu;              /* largest IP packet; 0: what the hub says, else 1500 */
+	unsigned accept; /* enum lw_accept; 0: addresses and mtu in IP mode, nothing in Ethernet */
+	const char *const
+		*networks; /* IP: prefixes behind this machine that the hub may reach through it */
 	size_t n_networks;
 	const struct lw_network_settings *settings; /* win over what the hub offers; NULL: none */
 	bool inline_handshakes; /* on the loop's own thread: for tests with a clock of their own */
 	bool once; /* a first connection that fails fails the start instead of being tried again */
 	/*
-	 * How to reach the hub, instead of the addresses: make a connected, non-blocking stream socket, which the
-	 * tunnel then owns. NULL: resolve and connect.
+	 * How to reach the hub, instead of the addresses: make a connected, non-blocking stream
+	 * socket, which the tunnel then owns. NULL: resolve and connect.
 	 */
 	int (*dial)(void *user, int *ret_descriptor);
 	void *dial_user;
@@ -67,16 +68,17 @@ LW_API const char *lw_link_state_name(enum lw_link_state state);
 struct lw_tunnel_status {
 	size_t size;
 	enum lw_link_state link;
-	char hub[80];	      /* address in use or last tried: "192.0.2.1:8443" */
-	char tls[64];	      /* "TLSv1.3, AES-128-GCM"; empty while down */
+	char hub[80]; /* address in use or last tried: "192.0.2.1:8443" */
+	char tls[64]; /* "TLSv1.3, AES-128-GCM"; empty while down */
 	uint32_t mtu;
-	uint64_t rtt_us; /* smoothed; 0: not measured */
-	uint64_t connects; /* sessions that came up since the start */
+	uint64_t rtt_us;        /* smoothed; 0: not measured */
+	uint64_t connects;      /* sessions that came up since the start */
 	char last_failure[240]; /* of the last attempt or session that ended; empty: none */
-	uint64_t retry_ms; /* until the next attempt; 0: none planned */
+	uint64_t retry_ms;      /* until the next attempt; 0: none planned */
 	uint64_t received_packets, received_bytes, sent_packets, sent_bytes;
 	uint64_t drops[LW_DROP_COUNT];
-	char refused_offers[240]; /* what the hub offered and was not accepted, and why; empty: nothing */
+	char refused_offers[240]; /* what the hub offered and was not accepted, and why; empty:
+				     nothing */
 };
 
 LW_API void lw_tunnel_status(const struct lw_tunnel *tunnel, struct lw_tunnel_status *ret_status);

@@ -79,8 +79,8 @@ int mac_address_parse(const char *text, struct mac_address *ret_mac)
 }
 
 /*
- * Whether libc would take the name for an IPv4 address in one of its old forms ("127.1", "0x7f000001"): such a name
- * means one thing to a reader and another to the resolver.
+ * Whether libc would take the name for an IPv4 address in one of its old forms ("127.1",
+ * "0x7f000001"): such a name means one thing to a reader and another to the resolver.
  */
 static bool looks_numeric(const char *host)
 {
@@ -181,7 +181,8 @@ int ip_address_of_sockaddr(const struct sockaddr *address, struct ip_address *re
 		struct sockaddr_in6 v6;
 
 		memcpy(&v6, address, sizeof(v6));
-		/* A dual-stack listener tells IPv4 peers in this form; limits and logs want the peer. */
+		/* A dual-stack listener tells IPv4 peers in this form; limits and logs want the
+		 * peer. */
 		if (memcmp(&v6.sin6_addr, mapped_prefix, sizeof(mapped_prefix)) == 0) {
 			result.family = AF_INET;
 			memcpy(result.bytes, v6.sin6_addr.s6_addr + 12, 4);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* IP addresses, prefixes, MAC addresses and endpoints as values; parsing refuses what is ambiguous. */
+/* IP addresses, prefixes, MAC addresses and endpoints as values; parsing refuses what is ambiguous.
+ */
 #ifndef BASE_ADDRESS_H
 #define BASE_ADDRESS_H
 
@@ -16,7 +17,7 @@ struct ip_address {
 
 struct ip_prefix {
 	struct ip_address address; /* ip_prefix_parse keeps host bits: "10.86.0.1/24" */
-	uint8_t length;		   /* 0 … 32 or 128 */
+	uint8_t length;            /* 0 … 32 or 128 */
 };
 
 struct mac_address {
@@ -25,13 +26,15 @@ struct mac_address {
 
 enum { IP_TEXT_SIZE = 46, IP_PREFIX_TEXT_SIZE = 50, MAC_TEXT_SIZE = 18, ENDPOINT_HOST_SIZE = 256 };
 
-/* All parsers: 0 or -EINVAL; the whole string must match; dotted quads only, no zone, no leading zeros beyond libc's inet_pton. */
+/* All parsers: 0 or -EINVAL; the whole string must match; dotted quads only, no zone, no leading
+ * zeros beyond libc's inet_pton. */
 int ip_address_parse(const char *text, struct ip_address *ret_address);
 /* Without "/n" the length is the whole address. */
 int ip_prefix_parse(const char *text, struct ip_prefix *ret_prefix);
 /* "xx:xx:xx:xx:xx:xx", each one or two hexadecimal digits. */
 int mac_address_parse(const char *text, struct mac_address *ret_mac);
-/* "host:port", "1.2.3.4:port", "[v6]:port"; port 1 … 65535 (0 too with allow_zero). ret_host without brackets. */
+/* "host:port", "1.2.3.4:port", "[v6]:port"; port 1 … 65535 (0 too with allow_zero). ret_host
+ * without brackets. */
 int endpoint_parse(const char *text, bool allow_zero, char ret_host[ENDPOINT_HOST_SIZE],
 		   uint16_t *ret_port);
 
@@ -51,7 +54,8 @@ struct ip_prefix ip_prefix_network(const struct ip_prefix *prefix);
 bool ip_prefix_equal(const struct ip_prefix *a, const struct ip_prefix *b);
 /* 32 or 128. */
 uint8_t ip_address_bits(const struct ip_address *address);
-/* Unspecified, loopback, multicast, limited broadcast or v4-mapped: nothing that a host on a tunnel can have. */
+/* Unspecified, loopback, multicast, limited broadcast or v4-mapped: nothing that a host on a tunnel
+ * can have. */
 bool ip_address_is_special(const struct ip_address *address);
 bool mac_address_is_group(const struct mac_address *mac); /* also true for broadcast */
 bool mac_address_is_zero(const struct mac_address *mac);

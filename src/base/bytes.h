@@ -2,8 +2,9 @@
 /*
  * Reading and writing bytes within bounds.
  *
- * A reader is sticky: the first read beyond the end makes it failed, every later read returns 0 or NULL, and one
- * check at the end decides. It is the only way in which lengths from the wire are believed. A writer is sticky alike.
+ * A reader is sticky: the first read beyond the end makes it failed, every later read returns 0 or
+ * NULL, and one check at the end decides. It is the only way in which lengths from the wire are
+ * believed. A writer is sticky alike.
  */
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H

@@ -63,7 +63,8 @@ static ssize_t read_up_to(int descriptor, char *data, size_t size)
 static int read_whole(int descriptor, const char *path, size_t expected, char **ret_data,
 		      size_t *ret_length, struct lw_error *ret_error)
 {
-	/* One byte more than expected is asked for, so that a file that grows is noticed; it becomes the NUL. */
+	/* One byte more than expected is asked for, so that a file that grows is noticed; it
+	 * becomes the NUL. */
 	char *data = malloc(expected + 1);
 	ssize_t n;
 	int r;

@@ -15,15 +15,17 @@ enum file_trust {
 };
 
 /*
- * Read a regular file of at most max bytes. Never blocks on FIFOs or devices (they are refused); symbolic links are followed
- * for FILE_ANY and FILE_CONFIG only. *ret_data is malloc'd with a NUL behind it (not counted); erase secrets with
- * memory_erase before free. Errors name the file and what is allowed. 0 or a negative errno.
+ * Read a regular file of at most max bytes. Never blocks on FIFOs or devices (they are refused);
+ * symbolic links are followed for FILE_ANY and FILE_CONFIG only. *ret_data is malloc'd with a NUL
+ * behind it (not counted); erase secrets with memory_erase before free. Errors name the file and
+ * what is allowed. 0 or a negative errno.
  */
 int file_read(const char *path, size_t max, enum file_trust trust, char **ret_data,
 	      size_t *ret_length, struct lw_error *ret_error);
 
 /*
- * Create path with the mode, which must not exist (-EEXIST), and write all of it, synced; on failure nothing is left.
+ * Create path with the mode, which must not exist (-EEXIST), and write all of it, synced; on
+ * failure nothing is left.
  */
 int file_create(const char *path, mode_t mode, const void *data, size_t length,
 		struct lw_error *ret_error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* SipHash-2-4 (Aumasson, Bernstein 2012): tables whose keys strangers choose are hashed with a secret key. */
+/* SipHash-2-4 (Aumasson, Bernstein 2012): tables whose keys strangers choose are hashed with a
+ * secret key. */
 #ifndef BASE_HASH_H
 #define BASE_HASH_H
 

@@ -106,8 +106,8 @@ static int refuse(struct lw_error *ret_error, const char *reason)
 }
 
 /*
- * Whether no bracket stands deeper than we take. jansson itself would go 2048 deep before saying no, and a peer
- * should not choose how much of the stack is used.
+ * Whether no bracket stands deeper than we take. jansson itself would go 2048 deep before saying
+ * no, and a peer should not choose how much of the stack is used.
  */
 static bool is_shallow(const char *data, size_t length)
 {
@@ -179,7 +179,8 @@ static size_t sequence_length(const unsigned char *p)
 	return length;
 }
 
-/* A string for text that came from anywhere: bytes that are no UTF-8 become U+FFFD. NULL: no memory. */
+/* A string for text that came from anywhere: bytes that are no UTF-8 become U+FFFD. NULL: no
+ * memory. */
 static json_t *to_string(const char *text)
 {
 	static const char replacement[] = "\xef\xbf\xbd";
@@ -208,7 +209,8 @@ static json_t *to_scalar(const struct tree *scalar)
 	case TREE_BOOL:
 		return json_boolean(scalar->text[0] == 't');
 	case TREE_NUMBER:
-		/* What jansson cannot hold (beyond 63 bits) is told as text, not as something near it. */
+		/* What jansson cannot hold (beyond 63 bits) is told as text, not as something near
+		 * it. */
 		number = json_loads(scalar->text, JSON_DECODE_ANY, NULL);
 		return number ? number : to_string(scalar->text);
 	case TREE_TEXT:

@@ -9,8 +9,9 @@ struct lw_error;
 struct tree;
 
 /*
- * Parse one document: UTF-8, no duplicate keys, no NUL inside strings, depth ≤ TREE_JSON_DEPTH_MAX, top level a map.
- * Numbers become their decimal text. 0, -EBADMSG (ret_error says where), or -ENOMEM.
+ * Parse one document: UTF-8, no duplicate keys, no NUL inside strings, depth ≤ TREE_JSON_DEPTH_MAX,
+ * top level a map. Numbers become their decimal text. 0, -EBADMSG (ret_error says where), or
+ * -ENOMEM.
  */
 int json_parse(const void *data, size_t length, struct tree **ret_tree, struct lw_error *ret_error);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Intrusive doubly linked list. A node is in at most one list; list_remove of an unlinked node does nothing. */
+/* Intrusive doubly linked list. A node is in at most one list; list_remove of an unlinked node does
+ * nothing. */
 #ifndef BASE_LIST_H
 #define BASE_LIST_H
 

@@ -19,7 +19,8 @@ static const uint64_t window_ns = 1000000000;
 
 static const char *const level_names[] = { "error", "warning", "info", "debug" };
 
-/* Held while the sink runs: lines do not mix, and after log_set_sink the old sink is never run again. */
+/* Held while the sink runs: lines do not mix, and after log_set_sink the old sink is never run
+ * again. */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static log_sink_fn *present_sink;
 static void *present_user;
@@ -111,7 +112,8 @@ void log_to_stderr(enum log_level level, const char *line, void *user)
 		n = snprintf(text, sizeof(text), "%s: %s\n", level_names[level], line);
 	if (n <= 0)
 		return;
-	/* A line is shorter than PIPE_BUF, so that a pipe that is ready takes it whole; a reader that sleeps loses it. */
+	/* A line is shorter than PIPE_BUF, so that a pipe that is ready takes it whole; a reader
+	 * that sleeps loses it. */
 	if (poll(&out, 1, STDERR_PATIENCE_MS) == 1 && (out.revents & POLLOUT))
 		if (write(STDERR_FILENO, text, MIN((size_t)n, sizeof(text) - 1)) < 0)
 			return;

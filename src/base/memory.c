@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory that is erased, memory that costs nothing until touched, descriptors that are closed once. */
+/* Memory that is erased, memory that costs nothing until touched, descriptors that are closed once.
+ */
 #include "base/memory.h"
 
 #include <errno.h>
@@ -40,7 +41,8 @@ void memory_unmap(void *data, size_t length)
 
 void memory_untouch(void *data, size_t length)
 {
-	/* The kernel takes whole pages only; what it would not take (locked memory) is zeroed by hand. */
+	/* The kernel takes whole pages only; what it would not take (locked memory) is zeroed by
+	 * hand. */
 	if (data && madvise(data, length, MADV_DONTNEED) < 0)
 		memset(data, 0, length);
 }

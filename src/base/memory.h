@@ -53,8 +53,9 @@ void close_fd(int *descriptor);
 void memory_erase(void *data, size_t length);
 
 /*
- * Large, zeroed, page-aligned memory that costs nothing until it is touched (anonymous mmap); NULL when there is none.
- * memory_unmap accepts NULL. memory_untouch gives the pages back and leaves the mapping (zeroed).
+ * Large, zeroed, page-aligned memory that costs nothing until it is touched (anonymous mmap); NULL
+ * when there is none. memory_unmap accepts NULL. memory_untouch gives the pages back and leaves the
+ * mapping (zeroed).
  */
 void *memory_map(size_t length);
 void memory_unmap(void *data, size_t length);

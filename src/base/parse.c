@@ -39,8 +39,9 @@ int parse_bool(const char *text, bool *ret_value)
 }
 
 /*
- * The edits that make one word the other: a character more, less or other, or two neighbours swapped, which is what
- * fingers do most. Words of at most WORD_MAX bytes; three rows of the matrix at a time.
+ * The edits that make one word the other: a character more, less or other, or two neighbours
+ * swapped, which is what fingers do most. Words of at most WORD_MAX bytes; three rows of the matrix
+ * at a time.
  */
 static size_t distance(const char *a, size_t a_length, const char *b, size_t b_length)
 {

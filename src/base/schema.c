@@ -531,7 +531,8 @@ static void read_map(struct reading *reading, const char *prefix, const struct t
 	}
 }
 
-/* The default is text of the table, read as the document's would be; one word or string after another for lists. */
+/* The default is text of the table, read as the document's would be; one word or string after
+ * another for lists. */
 static int set_standard(const struct schema_row *row, char *output)
 {
 	_cleanup_free_ char *copy = strdup(row->standard);

@@ -3,6 +3,7 @@
 #include "base/settings.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -128,7 +129,7 @@ static int parse_bridge(const struct lw_network_settings *from, struct network_s
 		return refuse(ret_error, "bridge",
 			      "a bridge's port has no addresses and routes of its own: give them "
 			      "to the bridge");
-	strncpy(settings->bridge, from->bridge, sizeof(settings->bridge) - 1);
+	snprintf(settings->bridge, sizeof(settings->bridge), "%s", from->bridge);
 	return 0;
 }
 
@@ -149,8 +150,8 @@ static int parse_scalars(enum lw_layer layer, const struct lw_network_settings *
 	    strlen(from->remote_address) >= sizeof(settings->remote_address))
 		return refuse(ret_error, "remote-address", "must be at most 79 bytes");
 	if (from->remote_address)
-		strncpy(settings->remote_address, from->remote_address,
-			sizeof(settings->remote_address) - 1);
+		snprintf(settings->remote_address, sizeof(settings->remote_address), "%s",
+			 from->remote_address);
 	settings->mtu = from->mtu;
 	settings->carrier = from->carrier;
 	if (from->ethernet_address)

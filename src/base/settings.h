@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Network settings as owned values: copy, compare, validate. The borrowed form is struct lw_network_settings. */
+/* Network settings as owned values: copy, compare, validate. The borrowed form is struct
+ * lw_network_settings. */
 #ifndef BASE_SETTINGS_H
 #define BASE_SETTINGS_H
 
@@ -26,9 +27,10 @@ struct network_settings {
 };
 
 /*
- * Parse and validate for a layer. 0, -ENOMEM, or -EINVAL with ret_error (domain TUNNEL, SETTINGS_INVALID) naming the field
- * and what is allowed. Refused: Ethernet-only fields on IP, bridge together with addresses or routes, MTU outside
- * 576 … 65535, group or zero MACs, special addresses, routes with host bits set, more than the maxima, duplicates.
+ * Parse and validate for a layer. 0, -ENOMEM, or -EINVAL with ret_error (domain TUNNEL,
+ * SETTINGS_INVALID) naming the field and what is allowed. Refused: Ethernet-only fields on IP,
+ * bridge together with addresses or routes, MTU outside 576 … 65535, group or zero MACs, special
+ * addresses, routes with host bits set, more than the maxima, duplicates.
  */
 int network_settings_parse(enum lw_layer layer, const struct lw_network_settings *from,
 			   struct network_settings *ret_settings, struct lw_error *ret_error);

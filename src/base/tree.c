@@ -19,7 +19,8 @@ struct tree *tree_new(enum tree_kind kind)
 
 void tree_free(struct tree *tree)
 {
-	/* Children are put before the next sibling, so that no depth of a document is a depth of the stack. */
+	/* Children are put before the next sibling, so that no depth of a document is a depth of
+	 * the stack. */
 	if (tree)
 		tree->next = NULL;
 	while (tree) {

@@ -2,8 +2,9 @@
 /*
  * The tree that YAML and JSON are read into, and that JSON is written from.
  *
- * Scalars are text until a schema reads them: "010" is no number and "no" no boolean before a row says so. Each node
- * knows its place, so that every later error can name it. Nodes are owned by their tree and freed with it.
+ * Scalars are text until a schema reads them: "010" is no number and "no" no boolean before a row
+ * says so. Each node knows its place, so that every later error can name it. Nodes are owned by
+ * their tree and freed with it.
  */
 #ifndef BASE_TREE_H
 #define BASE_TREE_H
@@ -21,9 +22,9 @@ struct tree {
 	enum tree_kind kind;
 	enum tree_scalar scalar;
 	uint32_t line, column; /* 1-based; 0: unknown (JSON) */
-	char *key;	       /* in a map; else NULL */
+	char *key;             /* in a map; else NULL */
 	uint32_t key_line, key_column;
-	char *text;	       /* scalars; NUL-terminated, no NUL inside */
+	char *text;                /* scalars; NUL-terminated, no NUL inside */
 	struct tree *first, *next; /* children in order; siblings */
 	struct tree *last;
 	size_t n; /* children */
@@ -33,7 +34,8 @@ enum { TREE_DEPTH_MAX = 16, TREE_JSON_DEPTH_MAX = 8, TREE_NODES_MAX = 100000 };
 
 struct tree *tree_new(enum tree_kind kind); /* NULL: no memory */
 void tree_free(struct tree *tree);
-/* Append child (owned from then on, also on failure) under key (copied; NULL in lists). 0 or -ENOMEM. */
+/* Append child (owned from then on, also on failure) under key (copied; NULL in lists). 0 or
+ * -ENOMEM. */
 int tree_append(struct tree *parent, const char *key, struct tree *child);
 /* Return: the child of a map by key, or NULL. */
 const struct tree *tree_get(const struct tree *map, const char *key);

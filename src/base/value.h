@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Value structs that begin with their size, across versions of the interface: a caller built against an older header gives and takes
- * fewer bytes, and what he does not know of is zero.
+ * Value structs that begin with their size, across versions of the interface: a caller built
+ * against an older header gives and takes fewer bytes, and what he does not know of is zero.
  */
 #ifndef BASE_VALUE_H
 #define BASE_VALUE_H
@@ -25,7 +25,8 @@ static inline bool value_take(void *to, size_t size, const void *from)
 	return true;
 }
 
-/* Copy value (size bytes) into to as far as its own size says; its size stays. One that was never set takes everything. */
+/* Copy value (size bytes) into to as far as its own size says; its size stays. One that was never
+ * set takes everything. */
 static inline void value_give(void *to, const void *value, size_t size)
 {
 	size_t room;

@@ -17,8 +17,9 @@
 #include "base/memory.h"
 
 /*
- * Words that libpcap 1.10 and later know and never look up. Left out on purpose: gateway and the names of WLAN, pf and ATM, which
- * take names; inbound, outbound and ifindex, which a packet in memory does not have; protochain, which loops.
+ * Words that libpcap 1.10 and later know and never look up. Left out on purpose: gateway and the
+ * names of WLAN, pf and ATM, which take names; inbound, outbound and ifindex, which a packet in
+ * memory does not have; protochain, which loops.
  */
 static const char keywords[] =
 	"aarp ah and arp atalk broadcast carp clnp csnp decnet dst es-is esis esp "
@@ -81,7 +82,8 @@ static size_t number_length(const char *text, size_t length)
 	return n > begin ? n : 0;
 }
 
-/* N, N.N, N.N.N or N.N.N.N: numbers and (parts of) IPv4 addresses. A fifth number would make a name of it. */
+/* N, N.N, N.N.N or N.N.N.N: numbers and (parts of) IPv4 addresses. A fifth number would make a name
+ * of it. */
 static bool is_dotted_number(struct word word)
 {
 	size_t offset = 0;

@@ -2,15 +2,18 @@
 /*
  * Capture filters: libpcap expressions within limits.
  *
- * Theory of operation. libpcap asks the resolver for every word of an expression that it does not know, so a filter could send
- * packets, wait for seconds and mean another thing tomorrow. There is no switch to turn that off. filter_check() therefore
- * admits only expressions in which libpcap can find no name: every word is one of the keywords in filter.c, a number, a dotted
- * number or (after "portrange") two numbers with a dash; every run of characters with a colon in it is a MAC address of six groups, an IPv6
- * address without a dotted part, or the colon of a slice ("ip[6:2]"). Backslash and dollar, which make names of keywords, are
- * refused, as are names of ports and protocols ("port 67" instead of "port bootps").
+ * Theory of operation. libpcap asks the resolver for every word of an expression that it does not
+ * know, so a filter could send packets, wait for seconds and mean another thing tomorrow. There is
+ * no switch to turn that off. filter_check() therefore admits only expressions in which libpcap can
+ * find no name: every word is one of the keywords in filter.c, a number, a dotted number or (after
+ * "portrange") two numbers with a dash; every run of characters with a colon in it is a MAC address
+ * of six groups, an IPv6 address without a dotted part, or the colon of a slice ("ip[6:2]").
+ * Backslash and dollar, which make names of keywords, are refused, as are names of ports and
+ * protocols ("port 67" instead of "port bootps").
  *
- * What libpcap does with 4 KiB may still take seconds, because its optimiser is worse than quadratic. It sees only programs that are
- * short before it; the rest are refused when they were slow to make (100 ms of this thread) or are too long to run for each packet.
+ * What libpcap does with 4 KiB may still take seconds, because its optimiser is worse than
+ * quadratic. It sees only programs that are short before it; the rest are refused when they were
+ * slow to make (100 ms of this thread) or are too long to run for each packet.
  */
 #ifndef CAPTURE_FILTER_H
 #define CAPTURE_FILTER_H
@@ -30,7 +33,8 @@ enum {
 	FILTER_COMPILE_MS_MAX = 100,
 };
 
-/* Whether libpcap can find no name in text. 0, or -EINVAL with a sentence that says what is not allowed. */
+/* Whether libpcap can find no name in text. 0, or -EINVAL with a sentence that says what is not
+ * allowed. */
 int filter_check(const char *text, struct lw_error *ret_error);
 
 /* 0, -EINVAL (names, syntax), -E2BIG (too long, too slow, too large), -ENOMEM. */

@@ -2,8 +2,9 @@
 /*
  * Capture points: where the path shows its packets. Off costs one predictable branch.
  *
- * A capture_set belongs to a switch (or to a flow that has none) and lists the captures attached to it. The path calls
- * capture_see() with the point, the packet, and what is known of it; each capture filters, cuts and writes for itself.
+ * A capture_set belongs to a switch (or to a flow that has none) and lists the captures attached to
+ * it. The path calls capture_see() with the point, the packet, and what is known of it; each
+ * capture filters, cuts and writes for itself.
  */
 #ifndef CAPTURE_POINT_H
 #define CAPTURE_POINT_H
@@ -33,7 +34,8 @@ struct capture_context {
 	enum lw_drop reason;
 };
 
-/* 0, -ENOSPC when CAPTURE_SET_MAX are attached, -EBUSY if the capture is attached somewhere already. */
+/* 0, -ENOSPC when CAPTURE_SET_MAX are attached, -EBUSY if the capture is attached somewhere
+ * already. */
 int capture_attach(struct capture_set *set, struct lw_capture *capture);
 void capture_detach(struct lw_capture *capture);
 /* Detach all: before the set goes. */

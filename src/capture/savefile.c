@@ -135,7 +135,8 @@ void savefile_free(struct savefile *savefile)
 	free(savefile);
 }
 
-/* Walk the packets from the last flushed one on. Return: how many are whole; *end is behind the last of them. */
+/* Walk the packets from the last flushed one on. Return: how many are whole; *end is behind the
+ * last of them. */
 static uint64_t find_whole(int descriptor, off_t size, off_t *end)
 {
 	uint8_t header[PACKET_HEADER_SIZE];

@@ -2,8 +2,9 @@
 /*
  * What no two clients of a hub may have: a name, a pin, an address, a network.
  *
- * Claims are collected from the trees of all files, so that each keeps its place, and compared at the end by sorting:
- * a thousand clients with dozens of networks each must not cost the square of them.
+ * Claims are collected from the trees of all files, so that each keeps its place, and compared at
+ * the end by sorting: a thousand clients with dozens of networks each must not cost the square of
+ * them.
  */
 #ifndef CONFIG_CLAIMS_H
 #define CONFIG_CLAIMS_H

@@ -116,7 +116,8 @@ static bool has_suffix(const char *name, const char *suffix)
 	return length > suffix_length && strcmp(name + length - suffix_length, suffix) == 0;
 }
 
-/* A file that nearly has the right name is told about, not passed over: its client would wait for ever. */
+/* A file that nearly has the right name is told about, not passed over: its client would wait for
+ * ever. */
 static int is_client_file(const struct dirent *entry)
 {
 	return entry->d_name[0] != '.' &&

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Configuration files: YAML → tree → schema tables → these structs. Everything of a file is valid, or nothing takes effect.
+ * Configuration files: YAML → tree → schema tables → these structs. Everything of a file is valid,
+ * or nothing takes effect.
  *
- * A file is a hub's if it has listen, a client's if it has hub; both or neither is an error that says so. Paths in a file
- * are relative to the file's own folder. clients.d/NAME.yaml beside a hub's file adds clients, one a file.
+ * A file is a hub's if it has listen, a client's if it has hub; both or neither is an error that
+ * says so. Paths in a file are relative to the file's own folder. clients.d/NAME.yaml beside a
+ * hub's file adds clients, one a file.
  */
 #ifndef CONFIG_CONFIG_H
 #define CONFIG_CONFIG_H
@@ -74,7 +76,7 @@ struct tunnel_config {
 	uint32_t mtu;
 	struct interface_config interface; /* addresses and so on become settings */
 	unsigned accept;                   /* enum lw_accept; 0: not said */
-	struct string_list networks; /* IP: behind this machine */
+	struct string_list networks;       /* IP: behind this machine */
 	struct settings_config settings;
 	struct item_list captures;
 };
@@ -90,9 +92,10 @@ struct config {
 };
 
 /*
- * Load a file. 0; -EINVAL with every error as lines in errors (which the caller empties with schema_errors_done); -ENOMEM.
- * Checked beyond the schema: addresses, prefixes, pins, names, duplicates among clients, keys of the other layer, filters
- * are left to whoever opens the capture. File rules: FILE_CONFIG, regular, ≤ CONFIG_FILE_MAX.
+ * Load a file. 0; -EINVAL with every error as lines in errors (which the caller empties with
+ * schema_errors_done); -ENOMEM. Checked beyond the schema: addresses, prefixes, pins, names,
+ * duplicates among clients, keys of the other layer, filters are left to whoever opens the capture.
+ * File rules: FILE_CONFIG, regular, ≤ CONFIG_FILE_MAX.
  */
 int config_load(const char *file, struct config *ret_config, struct schema_errors *errors);
 /* The same from memory, for tests and fuzzing; folder resolves paths (NULL: leave them). */

@@ -305,7 +305,8 @@ static int check_keys(struct building *building, const struct tree *tree)
 	return r;
 }
 
-/* libyaml would read UTF-16 and stop at NUL in its own words; this is what an administrator can act on. */
+/* libyaml would read UTF-16 and stop at NUL in its own words; this is what an administrator can act
+ * on. */
 static int check_bytes(struct building *building, const char *data, size_t length)
 {
 	const char *nul = memchr(data, '\0', length);
@@ -338,7 +339,8 @@ int yaml_parse(const char *data, size_t length, struct tree **ret_tree,
 	size_t before = errors->n;
 	int r;
 
-	/* libyaml counts the mark of some editors as a column, and the second line would be indented less. */
+	/* libyaml counts the mark of some editors as a column, and the second line would be
+	 * indented less. */
 	if (length >= 3 && memcmp(data, "\xef\xbb\xbf", 3) == 0) {
 		data += 3;
 		length -= 3;

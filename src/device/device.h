@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Devices: where packets of this machine come from and go to. One object for TAP, TUN, adopted descriptors and memory.
+ * Devices: where packets of this machine come from and go to. One object for TAP, TUN, adopted
+ * descriptors and memory.
  *
- * Theory of operation. A device gives and takes one packet a call, never blocks, and says with an errno what happened; batches,
- * counters and captures are the flow's. Kernel devices are /dev/net/tun descriptors, one for each queue. Nothing of the interface
- * (MAC, MTU, up, bridge, addresses) is set here: that is src/network/, in one transaction with its undo.
+ * Theory of operation. A device gives and takes one packet a call, never blocks, and says with an
+ * errno what happened; batches, counters and captures are the flow's. Kernel devices are
+ * /dev/net/tun descriptors, one for each queue. Nothing of the interface (MAC, MTU, up, bridge,
+ * addresses) is set here: that is src/network/, in one transaction with its undo.
  */
 #ifndef DEVICE_DEVICE_H
 #define DEVICE_DEVICE_H
@@ -25,13 +27,15 @@ enum { DEVICE_QUEUES_MAX = 16, DEVICE_NAME_SIZE = 16 };
 struct device_ops {
 	const char *kind; /* "tap", "tun", "memory" */
 	/*
-	 * Read one packet into data (size ≥ LW_PACKET_MAX). Return: its length; -EAGAIN: none now; -EIO: interface down;
-	 * -ENODEV: gone for ever. A packet longer than size is never delivered cut: it is skipped (-EMSGSIZE).
-	 * ret_offload is set when it returns a length; gso none and no checksum when there is nothing to do.
+	 * Read one packet into data (size ≥ LW_PACKET_MAX). Return: its length; -EAGAIN: none now;
+	 * -EIO: interface down; -ENODEV: gone for ever. A packet longer than size is never
+	 * delivered cut: it is skipped (-EMSGSIZE). ret_offload is set when it returns a length;
+	 * gso none and no checksum when there is nothing to do.
 	 */
 	ssize_t (*read)(struct device *device, uint16_t queue, uint8_t *data, size_t size,
 			struct lw_offload *ret_offload);
-	/* Write one packet. 0; -EAGAIN or -ENOBUFS: not now; -EIO: down; -EINVAL: refused; -ENODEV: gone. */
+	/* Write one packet. 0; -EAGAIN or -ENOBUFS: not now; -EIO: down; -EINVAL: refused; -ENODEV:
+	 * gone. */
 	int (*write)(struct device *device, uint16_t queue, const struct lw_packet *packet);
 	void (*free)(struct device *device);
 };
@@ -41,27 +45,30 @@ struct device {
 	enum lw_layer layer;
 	uint16_t queues;
 	/*
-	 * Descriptor of each queue, to wait for readability; for memory an eventfd-like descriptor that is readable while packets wait.
-	 * Owned by the device.
+	 * Descriptor of each queue, to wait for readability; for memory an eventfd-like descriptor
+	 * that is readable while packets wait. Owned by the device.
 	 */
 	int descriptors[DEVICE_QUEUES_MAX];
 	char name[DEVICE_NAME_SIZE]; /* "" : not a kernel interface */
-	int index;		     /* interface index; 0: none */
-	uint16_t header_length;	     /* virtio-net header on the descriptor; 0: none */
-	bool is_persistent;	     /* it was there before us and stays */
+	int index;                   /* interface index; 0: none */
+	uint16_t header_length;      /* virtio-net header on the descriptor; 0: none */
+	bool is_persistent;          /* it was there before us and stays */
 };
 
 /*
- * Open or adopt. Existing persistent devices are attached without capability; errors name the interface and, where a device was
- * made with the wrong flags (tun for tap, multi_queue, another owner), the command that makes it right
- * ("ip tuntap add dev lw0 mode tap user alice"). No /dev/net/tun, no CAP_NET_ADMIN, and a busy device have a sentence each (T52).
+ * Open or adopt. Existing persistent devices are attached without capability; errors name the
+ * interface and, where a device was made with the wrong flags (tun for tap, multi_queue, another
+ * owner), the command that makes it right
+ * ("ip tuntap add dev lw0 mode tap user alice"). No /dev/net/tun, no CAP_NET_ADMIN, and a busy
+ * device have a sentence each (T52).
  */
 int device_open(const struct lw_device_options *options, struct device **ret_device,
 		struct lw_error *ret_error);
 /* A pair in memory; each holds at most depth packets (0: 1024) and 4 MiB that the other wrote. */
 int device_memory_pair(enum lw_layer layer, uint32_t depth, struct device **ret_a,
 		       struct device **ret_b);
-void device_free(struct device *device); /* a device that we made disappears with its last descriptor */
+void device_free(
+	struct device *device); /* a device that we made disappears with its last descriptor */
 
 /* Carrier of a kernel device (TUNSETCARRIER); -ENOTSUP for memory. */
 int device_set_carrier(struct device *device, bool on);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* TAP and TUN descriptors of the kernel: opened by name or adopted, read and written one packet a call. */
+/* TAP and TUN descriptors of the kernel: opened by name or adopted, read and written one packet a
+ * call. */
 #include "device/kernel.h"
 
 #include <errno.h>
@@ -56,7 +57,8 @@ static ssize_t read_packet(struct device *device, uint16_t queue, uint8_t *data,
 	uint8_t beyond;
 	struct iovec parts[2] = { { .iov_base = data, .iov_len = size },
 				  { .iov_base = &beyond, .iov_len = 1 } };
-	/* The kernel cuts a packet to the room it is given and does not say so; the extra byte tells. */
+	/* The kernel cuts a packet to the room it is given and does not say so; the extra byte
+	 * tells. */
 	ssize_t n = readv(device->descriptors[queue], parts, 2);
 
 	if (unlikely(n < 0))
@@ -127,7 +129,8 @@ static void print_command(const struct lw_device_options *options, bool exists,
 		 user, options->queues > 1 ? " multi_queue" : "");
 }
 
-/* Return: "tap" or "tun"; "" if the interface is none of ours; NULL if there is no such interface. */
+/* Return: "tap" or "tun"; "" if the interface is none of ours; NULL if there is no such interface.
+ */
 static const char *kind_of_interface(const char *name)
 {
 	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };
@@ -262,8 +265,9 @@ fail:
 }
 
 /*
- * Whether a descriptor lacks IFF_NO_PI. TUNGETIFF does not say: it reports IFF_NOFILTER by the same bit. On a TAP with a
- * filter attached the bit is honest; a TUN takes no filter, but calls less than a packet information header invalid.
+ * Whether a descriptor lacks IFF_NO_PI. TUNGETIFF does not say: it reports IFF_NOFILTER by the same
+ * bit. On a TAP with a filter attached the bit is honest; a TUN takes no filter, but calls less
+ * than a packet information header invalid.
  */
 static bool has_packet_information(int fd)
 {

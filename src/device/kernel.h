@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* TAP and TUN descriptors of the kernel: opened by name or adopted. What device.h says is kept by device.c. */
+/* TAP and TUN descriptors of the kernel: opened by name or adopted. What device.h says is kept by
+ * device.c. */
 #ifndef DEVICE_KERNEL_H
 #define DEVICE_KERNEL_H
 

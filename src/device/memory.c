@@ -2,9 +2,10 @@
 /*
  * Two devices back to back in memory.
  *
- * Each direction is a pipe: a ring of packet descriptions and a ring of bytes, mapped once and touched as they fill. An eventfd
- * is readable exactly while packets wait, or for ever once the writer is gone; it costs a system call only when the pipe
- * becomes empty or stops being so. A pair lives on one thread, as the flows that are made of it.
+ * Each direction is a pipe: a ring of packet descriptions and a ring of bytes, mapped once and
+ * touched as they fill. An eventfd is readable exactly while packets wait, or for ever once the
+ * writer is gone; it costs a system call only when the pipe becomes empty or stops being so. A pair
+ * lives on one thread, as the flows that are made of it.
  */
 #include "device/device.h"
 

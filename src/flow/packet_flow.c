@@ -94,7 +94,8 @@ static void take_packet(struct flow_queue *queue, struct batch *batch, const uin
 	batch->n++;
 }
 
-/* Reads are counted whether they bring a packet or not: a device full of nonsense cannot keep the loop. */
+/* Reads are counted whether they bring a packet or not: a device full of nonsense cannot keep the
+ * loop. */
 static struct batch read_batch(struct flow_queue *queue)
 {
 	struct lw_packet_flow *flow = queue->flow;

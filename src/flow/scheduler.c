@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The scheduler between flow and seal: a first-in, first-out ring of bytes in which every unit is contiguous. */
+/* The scheduler between flow and seal: a first-in, first-out ring of bytes in which every unit is
+ * contiguous. */
 #include "flow/scheduler.h"
 
 #include <errno.h>
@@ -11,9 +12,10 @@
 #include "base/memory.h"
 
 /*
- * Units lie in the ring one after the other. One that does not fit behind the last goes to the beginning if the oldest has left
- * room there, and wrap_at remembers where the bytes at the end cease. The lengths of the units are a ring beside it, because
- * what is peeked must end between two of them.
+ * Units lie in the ring one after the other. One that does not fit behind the last goes to the
+ *beginning if the oldest has left room there, and wrap_at remembers where the bytes at the end
+ *cease. The lengths of the units are a ring beside it, because what is peeked must end between two
+ *of them.
  *
  *	not wrapped:	[ … | head ..... tail | … ]
  *	wrapped:	[ ..... tail | … | head ..... wrap_at | … ]

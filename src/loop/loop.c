@@ -66,7 +66,8 @@ static void queue_post(struct lw_loop *loop, struct loop_post *post)
 	post->next = NULL;
 	*loop->posts.last = post;
 	loop->posts.last = &post->next;
-	/* Written under the lock, so that the loop cannot be freed between the two. It cannot block: its count is tiny. */
+	/* Written under the lock, so that the loop cannot be freed between the two. It cannot
+	 * block: its count is tiny. */
 	if (was_empty && write(loop->wake.fd, &one, sizeof(one)) < 0)
 		assert(errno == EAGAIN);
 }
@@ -419,7 +420,8 @@ int lw_loop_fd(const struct lw_loop *loop)
 
 uint64_t lw_loop_now_ns(const struct lw_loop *loop)
 {
-	/* Between wake-ups a cached time would be old: a guest may call us after an hour of silence. */
+	/* Between wake-ups a cached time would be old: a guest may call us after an hour of
+	 * silence. */
 	return loop->is_dispatching ? loop->now_ns : loop->clock(loop->clock_user);
 }
 

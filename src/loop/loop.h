@@ -2,14 +2,16 @@
 /*
  * The event loop, as the rest of the house sees it. The public face is longwire/loop.h.
  *
- * Theory of operation. One epoll set, level-triggered; a source embeds its callback and is recovered with container_of.
- * A wake-up runs: cache the time → ready descriptors (at most 64) → due timers → posted functions → deferred functions.
- * Objects are never freed under a callback that may be on the stack: loop_defer() runs after everything else of
- * the wake-up. Removing a source during a wake-up is safe: an event already fetched for it is discarded.
- * Timers are a binary heap of embedded entries, in nanoseconds of the loop's clock; with a fake clock they fire when the
- * test has moved it and dispatches: such a loop never waits for them. What is armed or deferred by a timer or a deferred
- * function waits for the next wake-up, so that none can keep the loop from its descriptors. lw_loop_free() first runs what
- * is still deferred or posted, since that may be what frees an object.
+ * Theory of operation. One epoll set, level-triggered; a source embeds its callback and is
+ * recovered with container_of. A wake-up runs: cache the time → ready descriptors (at most 64) →
+ * due timers → posted functions → deferred functions. Objects are never freed under a callback that
+ * may be on the stack: loop_defer() runs after everything else of the wake-up. Removing a source
+ * during a wake-up is safe: an event already fetched for it is discarded. Timers are a binary heap
+ * of embedded entries, in nanoseconds of the loop's clock; with a fake clock they fire when the
+ * test has moved it and dispatches: such a loop never waits for them. What is armed or deferred by
+ * a timer or a deferred function waits for the next wake-up, so that none can keep the loop from
+ * its descriptors. lw_loop_free() first runs what is still deferred or posted, since that may be
+ * what frees an object.
  */
 #ifndef LOOP_LOOP_H
 #define LOOP_LOOP_H
@@ -27,7 +29,8 @@ typedef void loop_source_fn(struct loop_source *source, uint32_t events); /* EPO
 typedef void loop_timer_fn(struct loop_timer *timer);
 typedef void loop_deferred_fn(struct loop_deferred *deferred);
 
-/* Zero-initialised is "not added". The owner sets fd and function and keeps the struct until it is removed. */
+/* Zero-initialised is "not added". The owner sets fd and function and keeps the struct until it is
+ * removed. */
 struct loop_source {
 	int fd;
 	uint32_t events;
@@ -64,7 +67,8 @@ enum {
 	LOOP_POSTS_MAX = 65536, /* by lw_loop_post, waiting */
 };
 
-/* Register source->fd for events. 0, or a negative errno (-EPERM: a regular file; -ENOSPC, -ENOMEM). */
+/* Register source->fd for events. 0, or a negative errno (-EPERM: a regular file; -ENOSPC,
+ * -ENOMEM). */
 int loop_add(struct lw_loop *loop, struct loop_source *source, uint32_t events);
 /* Change interest; cheap when nothing changes. The source must be added. */
 void loop_modify(struct loop_source *source, uint32_t events);
@@ -72,7 +76,8 @@ void loop_modify(struct loop_source *source, uint32_t events);
 void loop_remove(struct loop_source *source);
 
 /*
- * Arm or move; cannot fail: room for a timer is reserved by loop_timer_init and given back by loop_timer_done.
+ * Arm or move; cannot fail: room for a timer is reserved by loop_timer_init and given back by
+ * loop_timer_done.
  */
 int loop_timer_init(struct lw_loop *loop, struct loop_timer *timer, loop_timer_fn *function);
 void loop_timer_set(struct lw_loop *loop, struct loop_timer *timer, uint64_t due_ns);
@@ -81,13 +86,16 @@ void loop_timer_cancel(struct loop_timer *timer);
 void loop_timer_done(struct lw_loop *loop,
 		     struct loop_timer *timer); /* cancels; accepts one never initialised */
 
-/* Run after everything else of this wake-up (or of the next, if none is under way). Once per call; idempotent while queued. */
+/* Run after everything else of this wake-up (or of the next, if none is under way). Once per call;
+ * idempotent while queued. */
 void loop_defer(struct lw_loop *loop, struct loop_deferred *deferred);
 void loop_undefer(struct lw_loop *loop, struct loop_deferred *deferred);
-/* Run when the loop is freed, unless undeferred before: the last chance of what waits for an answer that never came. */
+/* Run when the loop is freed, unless undeferred before: the last chance of what waits for an answer
+ * that never came. */
 void loop_at_end(struct lw_loop *loop, struct loop_deferred *deferred);
 
-/* lw_loop_post() without an allocation; from any thread. post->function and ->user are set by the poster. */
+/* lw_loop_post() without an allocation; from any thread. post->function and ->user are set by the
+ * poster. */
 void loop_post(struct lw_loop *loop, struct loop_post *post);
 
 static inline uint64_t loop_now_ms(const struct lw_loop *loop)

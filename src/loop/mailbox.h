@@ -2,8 +2,9 @@
 /*
  * A mailbox: typed messages between two threads (roles), in order.
  *
- * The receiver's loop wakes for it; any thread may put. Letters are embedded in messages that somebody owns: putting gives the
- * message to the receiver. Unlike lw_loop_post() it allocates nothing, and closing it hands back what was never read.
+ * The receiver's loop wakes for it; any thread may put. Letters are embedded in messages that
+ * somebody owns: putting gives the message to the receiver. Unlike lw_loop_post() it allocates
+ * nothing, and closing it hands back what was never read.
  */
 #ifndef LOOP_MAILBOX_H
 #define LOOP_MAILBOX_H

@@ -10,8 +10,9 @@
 enum { CACHE_LINE = 64, CAPACITY_MIN = 2, CAPACITY_MAX = 65536 };
 
 /*
- * Positions count for ever and wrap; what each side writes has a cache line of its own, with the side's last look at
- * the other's position beside it, so that most operations touch nothing that the other core writes.
+ * Positions count for ever and wrap; what each side writes has a cache line of its own, with the
+ * side's last look at the other's position beside it, so that most operations touch nothing that
+ * the other core writes.
  */
 struct ring {
 	alignas(CACHE_LINE) atomic_uint head; /* consumer's */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A bounded single-producer, single-consumer ring of pointers between two threads (acquire/release, no lock). The bridge
- * between workers: overflow is the producer's counted drop.
+ * A bounded single-producer, single-consumer ring of pointers between two threads (acquire/release,
+ * no lock). The bridge between workers: overflow is the producer's counted drop.
  */
 #ifndef LOOP_RING_H
 #define LOOP_RING_H

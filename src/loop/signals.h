@@ -6,7 +6,8 @@
 struct lw_loop;
 struct signals;
 
-/* Block the signals (ended by 0) for this thread and those made later, ignore SIGPIPE, and call function on the loop for each. */
+/* Block the signals (ended by 0) for this thread and those made later, ignore SIGPIPE, and call
+ * function on the loop for each. */
 int signals_new(struct lw_loop *loop, const int *numbers, void (*function)(int number, void *user),
 		void *user, struct signals **ret_signals);
 void signals_free(struct signals *signals); /* restores the mask */

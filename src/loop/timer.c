@@ -20,7 +20,7 @@ int timer_heap_reserve(struct timer_heap *heap)
 		return -ENOSPC;
 	if (heap->reserved == heap->size) {
 		size = heap->size ? heap->size * 2 : FIRST_SIZE;
-		entries = reallocarray(heap->entries, size, sizeof(*entries));
+		entries = reallocarray(heap->entries, size, sizeof(struct loop_timer *));
 		if (!entries)
 			return -ENOMEM;
 		heap->entries = entries;

@@ -97,8 +97,8 @@ void worker_free(struct worker *worker)
 }
 
 /*
- * A job is owned by its thread until the work is done, then by the post on the loop. An abandoned one touches the loop
- * only if it was posted before: the lock decides which.
+ * A job is owned by its thread until the work is done, then by the post on the loop. An abandoned
+ * one touches the loop only if it was posted before: the lock decides which.
  */
 struct job {
 	pthread_mutex_t lock;

@@ -2,9 +2,10 @@
 /*
  * Threads with a purpose.
  *
- * A worker is a thread with a loop of its own; what is posted to that loop runs there. It is how the handshake role lives
- * beside the packet role. A job is one blocking call (name resolution) on a thread of its own, whose result comes back to
- * the asker's loop; a job that was abandoned finishes by itself and is then forgotten.
+ * A worker is a thread with a loop of its own; what is posted to that loop runs there. It is how
+ * the handshake role lives beside the packet role. A job is one blocking call (name resolution) on
+ * a thread of its own, whose result comes back to the asker's loop; a job that was abandoned
+ * finishes by itself and is then forgotten.
  */
 #ifndef LOOP_WORKER_H
 #define LOOP_WORKER_H
@@ -19,8 +20,9 @@ struct lw_loop *worker_loop(struct worker *worker);
 void worker_free(struct worker *worker);
 
 /*
- * Run work(data) on a thread, then done(data) on the loop, then nothing more: done owns data. If it is abandoned, discard(data)
- * runs instead of done (on either thread). At most 16 jobs are under way: -EAGAIN.
+ * Run work(data) on a thread, then done(data) on the loop, then nothing more: done owns data. If it
+ * is abandoned, discard(data) runs instead of done (on either thread). At most 16 jobs are under
+ * way: -EAGAIN.
  */
 int job_start(struct lw_loop *loop, void (*work)(void *data), void (*done)(void *data),
 	      void (*discard)(void *data), void *data, struct job **ret_job);

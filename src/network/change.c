@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One thing that we change in the machine's network: made, replaced by another value, and undone. */
+/* One thing that we change in the machine's network: made, replaced by another value, and undone.
+ */
 #include "network/change.h"
 
 #include <errno.h>
@@ -205,7 +206,8 @@ static int set_value(struct change_target *target, const struct change *change,
 	}
 }
 
-/* What is there already, exactly so, was not made by us and stays; a route of our protocol cannot but be ours. */
+/* What is there already, exactly so, was not made by us and stays; a route of our protocol cannot
+ * but be ours. */
 static int make(struct change_target *target, struct change *change)
 {
 	int r;

@@ -2,8 +2,9 @@
 /*
  * One thing that we change in the machine's network: made, replaced by another value, and undone.
  *
- * A change has a key (what it is about: the MTU, this address, this setting) and a value. It remembers what was there
- * before, so that reverting needs no memory but its own. A change that was so already is found, not made, and never reverted.
+ * A change has a key (what it is about: the MTU, this address, this setting) and a value. It
+ * remembers what was there before, so that reverting needs no memory but its own. A change that was
+ * so already is found, not made, and never reverted.
  */
 #ifndef NETWORK_CHANGE_H
 #define NETWORK_CHANGE_H
@@ -52,7 +53,8 @@ struct changes {
 	size_t n, size;
 };
 
-/* What is to be done to come from one list to another: old alone: revert; next alone: make; both: replace. */
+/* What is to be done to come from one list to another: old alone: revert; next alone: make; both:
+ * replace. */
 struct step {
 	struct change *old, *next;
 };
@@ -82,13 +84,14 @@ bool change_is_of_link(const struct change *change);
 bool change_is_gone(int result);
 
 /*
- * Compute what to do, in order: first what is no longer wanted, from last to first, then what is new or other. Steps point into the
- * lists. steps has room for old->n + next->n.
- * Return: the number of steps.
+ * Compute what to do, in order: first what is no longer wanted, from last to first, then what is
+ * new or other. Steps point into the lists. steps has room for old->n + next->n. Return: the number
+ * of steps.
  */
 size_t change_diff(const struct changes *old, const struct changes *next, struct step *steps);
 
-/* Do a step (or, with old and next exchanged, undo it). 0 or a negative errno, and target->detail. */
+/* Do a step (or, with old and next exchanged, undo it). 0 or a negative errno, and target->detail.
+ */
 int change_run(struct change_target *target, const struct step *step);
 
 #endif

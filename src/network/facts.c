@@ -75,8 +75,8 @@ static int ask_link(const struct inquiry *q)
 }
 
 /*
- * A bridge takes the lowest MAC of its ports. Ours begins with fe, as the kernel's own convention for such ports, and is above the
- * bridge's present one even where that is of the same kind.
+ * A bridge takes the lowest MAC of its ports. Ours begins with fe, as the kernel's own convention
+ * for such ports, and is above the bridge's present one even where that is of the same kind.
  */
 static void choose_port_mac(const struct inquiry *q)
 {

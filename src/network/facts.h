@@ -5,7 +5,8 @@
 
 #include "network/plan.h"
 
-/* applied is what we have changed ourselves: it is told as it was before us. 0 or a negative errno with ret_error. */
+/* applied is what we have changed ourselves: it is told as it was before us. 0 or a negative errno
+ * with ret_error. */
 int facts_collect(struct rtnetlink *rtnetlink, const char *name, const struct network_plan *plan,
 		  const struct changes *applied, struct facts *ret_facts,
 		  struct lw_error *ret_error);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine's network, changed in transactions: facts, plan, difference, steps, and back again. */
+/* The machine's network, changed in transactions: facts, plan, difference, steps, and back again.
+ */
 #include "network/network.h"
 
 #include <errno.h>
@@ -147,7 +148,8 @@ static bool is_on_link(const struct change *change, int index)
 	}
 }
 
-/* Another interface has our name: what was on the former went with it. What is not on the link stays ours. */
+/* Another interface has our name: what was on the former went with it. What is not on the link
+ * stays ours. */
 static void forget_former_link(struct network *network, int index)
 {
 	size_t n = 0;

@@ -1,20 +1,24 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The machine's network, changed in transactions that can be undone. By rtnetlink (libmnl) and libnftables; never a program.
+ * The machine's network, changed in transactions that can be undone. By rtnetlink (libmnl) and
+ * libnftables; never a program.
  *
- * Theory of operation. A network object stands for one interface of ours. network_apply() brings the machine from what this object
- * set before to what the plan says: it validates first, computes the difference, and makes the changes in order, remembering for
- * each how to undo it. If one fails, those made in this call are undone in reverse and the machine is as it was before the call,
- * and the error names the step. network_undo() takes back everything that was ever applied, also what the kernel would not (a
- * sysctl, the nftables table, a bridge port), and is called on every exit. What was there before us is left as it was found.
+ * Theory of operation. A network object stands for one interface of ours. network_apply() brings
+ * the machine from what this object set before to what the plan says: it validates first, computes
+ * the difference, and makes the changes in order, remembering for each how to undo it. If one
+ * fails, those made in this call are undone in reverse and the machine is as it was before the
+ * call, and the error names the step. network_undo() takes back everything that was ever applied,
+ * also what the kernel would not (a sysctl, the nftables table, a bridge port), and is called on
+ * every exit. What was there before us is left as it was found.
  *
- * Bridging: a TAP enslaved to a bridge gets a random MAC beginning with fe, the bridge's own MTU, no IPv6 address
- * (addr_gen_mode none), and is enslaved before it is up. Refused: a bridge that does not exist or is none, an interface that is
- * already somebody's port.
+ * Bridging: a TAP enslaved to a bridge gets a random MAC beginning with fe, the bridge's own MTU,
+ * no IPv6 address (addr_gen_mode none), and is enslaved before it is up. Refused: a bridge that
+ * does not exist or is none, an interface that is already somebody's port.
  *
- * Included routes go into the main table with protocol 0x6c ("l") so that they can be told from others; excluded routes become
- * routes through what the main table said for them before the included ones came. (Policy routing with marks takes their
- * place with the kill switch.) An included route that would swallow the hub's own address gets a host route for that first.
+ * Included routes go into the main table with protocol 0x6c ("l") so that they can be told from
+ * others; excluded routes become routes through what the main table said for them before the
+ * included ones came. (Policy routing with marks takes their place with the kill switch.) An
+ * included route that would swallow the hub's own address gets a host route for that first.
  */
 #ifndef NETWORK_NETWORK_H
 #define NETWORK_NETWORK_H
@@ -53,7 +57,8 @@ struct network_plan {
 int network_new(const char *name, struct network **ret_network);
 int network_apply(struct network *network, const struct network_plan *plan,
 		  struct lw_error *ret_error);
-/* Undo everything; failures are logged and the rest goes on. Return: 0 or the first negative errno. */
+/* Undo everything; failures are logged and the rest goes on. Return: 0 or the first negative errno.
+ */
 int network_undo(struct network *network);
 /* Undoes, too. */
 void network_free(struct network *network);

@@ -2,9 +2,10 @@
 /*
  * The gateway's firewall table, named longwire_<interface>.
  *
- * Forwarding is a switch of the whole machine, so the table says what it is for: from the tunnel only into the gateway's networks
- * and to other clients, into the tunnel only from those networks or in answer (errors of routers on the way are answers, too).
- * Everything else through this interface is refused aloud. Other interfaces' traffic is not judged.
+ * Forwarding is a switch of the whole machine, so the table says what it is for: from the tunnel
+ * only into the gateway's networks and to other clients, into the tunnel only from those networks
+ * or in answer (errors of routers on the way are answers, too). Everything else through this
+ * interface is refused aloud. Other interfaces' traffic is not judged.
  */
 #include "network/nftables.h"
 

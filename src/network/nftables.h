@@ -10,7 +10,8 @@ struct network_gateway;
 
 /* Whether the gateway forwards anything of this family. */
 int nftables_has_family(const struct network_gateway *gateway, uint8_t family);
-/* The script that makes the table anew, whatever was there of it. *ret_script is malloc'd. 0 or -ENOMEM. */
+/* The script that makes the table anew, whatever was there of it. *ret_script is malloc'd. 0 or
+ * -ENOMEM. */
 int nftables_script(const char *name, const struct network_gateway *gateway, char **ret_script);
 /* Run it, whole or not at all. On failure detail has what nftables says first. */
 int nftables_run(const char *script, char *detail, size_t size);

@@ -18,7 +18,8 @@
 
 /* IPv6 without its own minimum is no IPv6: the kernel takes it off the interface. */
 enum { IPV6_MTU_MIN = 1280 };
-/* The kernel drops what the reader of a TAP or TUN has not fetched; its 500 for a TUN is a few milliseconds. */
+/* The kernel drops what the reader of a TAP or TUN has not fetched; its 500 for a TUN is a few
+ * milliseconds. */
 enum { QUEUE_LENGTH = 1000 };
 
 static const struct network_settings no_settings;
@@ -229,8 +230,9 @@ static int append_mac(struct builder *b, const uint8_t mac[6])
 }
 
 /*
- * No address by itself, not even a link-local one; and no listening to router advertisements, with which a hub could else give
- * itself routes. A bridge's port and a TUN behind our own destination checks hear none.
+ * No address by itself, not even a link-local one; and no listening to router advertisements, with
+ * which a hub could else give itself routes. A bridge's port and a TUN behind our own destination
+ * checks hear none.
  */
 static int append_quiet_ipv6(struct builder *b)
 {
@@ -278,7 +280,8 @@ static int append_address(struct builder *b, const struct ip_prefix *address)
 	return changes_append(&b->changes, &change);
 }
 
-/* RFC 4291, appendix A; the kernel makes none, see append_quiet_ipv6, and neighbour discovery wants one. */
+/* RFC 4291, appendix A; the kernel makes none, see append_quiet_ipv6, and neighbour discovery wants
+ * one. */
 static struct ip_prefix link_local(const uint8_t mac[6])
 {
 	struct ip_prefix prefix = { .address.family = AF_INET6, .length = 64 };
@@ -313,8 +316,8 @@ static int append_addresses(struct builder *b)
 }
 
 /*
- * Where a destination would go without us. Metrics tell our detours from those of another tunnel on this machine, which may
- * need the same ones: each takes back its own.
+ * Where a destination would go without us. Metrics tell our detours from those of another tunnel on
+ * this machine, which may need the same ones: each takes back its own.
  */
 static int append_detour(struct builder *b, const struct route_lookup *lookup)
 {
@@ -348,7 +351,8 @@ static bool is_connected(const struct builder *b, const struct ip_prefix *networ
 	return false;
 }
 
-/* IPv4: before others with the same metric; IPv6 has no order within a metric, so it gets the first. */
+/* IPv4: before others with the same metric; IPv6 has no order within a metric, so it gets the
+ * first. */
 static int append_included(struct builder *b, const struct ip_prefix *network)
 {
 	struct change change = { .kind = CHANGE_ROUTE };
@@ -372,7 +376,8 @@ static int append_routes(struct builder *b)
 	for (size_t i = 0; r == 0 && i < b->facts->n_lookups; i++) {
 		const struct route_lookup *lookup = &b->facts->lookups[i];
 
-		/* If nothing in the main table leads to the hub, something before it does, and goes on doing so. */
+		/* If nothing in the main table leads to the hub, something before it does, and goes
+		 * on doing so. */
 		if (i < n_excluded || lookup->has_best)
 			r = append_detour(b, lookup);
 	}
@@ -382,8 +387,9 @@ static int append_routes(struct builder *b)
 }
 
 /*
- * The firewall is there before anything is forwarded. A machine that begins to forward IPv6 forgets what routers advertised to
- * it, its own default route with it, unless its interfaces are told to listen nevertheless.
+ * The firewall is there before anything is forwarded. A machine that begins to forward IPv6 forgets
+ * what routers advertised to it, its own default route with it, unless its interfaces are told to
+ * listen nevertheless.
  */
 static int append_gateway(struct builder *b)
 {
@@ -424,7 +430,8 @@ int plan_build(const char *name, const struct network_plan *plan, const struct f
 	if (r < 0)
 		return r;
 	r = append_link(&b);
-	/* An interface that is down has no use for addresses, and the kernel takes routes off it. */
+	/* An interface that is down has no use for addresses, and the kernel takes routes off it.
+	 */
 	if (r == 0 && plan->up)
 		r = append_addresses(&b);
 	if (r == 0 && plan->up)

@@ -2,8 +2,9 @@
 /*
  * From a plan and the facts of the machine to the list of changes, without touching anything.
  *
- * Facts describe the machine as it is without us: what we have changed is told as it was before. So the same plan gives the same
- * list whenever it is asked, and comparing lists is enough to know what to do.
+ * Facts describe the machine as it is without us: what we have changed is told as it was before. So
+ * the same plan gives the same list whenever it is asked, and comparing lists is enough to know
+ * what to do.
  */
 #ifndef NETWORK_PLAN_H
 #define NETWORK_PLAN_H
@@ -17,7 +18,8 @@ enum { PLAN_LISTENERS_MAX = 64 };
 /* The protocol number of our routes: 'l'. */
 enum { PLAN_ROUTE_PROTOCOL = 0x6c };
 
-/* What the main table says of a destination: the longest route that covers it whole, none of ours. */
+/* What the main table says of a destination: the longest route that covers it whole, none of ours.
+ */
 struct route_lookup {
 	struct ip_prefix destination;
 	struct route best;
@@ -33,7 +35,8 @@ struct facts {
 	bool is_ipv6_disabled;
 	char accept_ra[SYSCTL_TEXT_SIZE], ip4_forward[SYSCTL_TEXT_SIZE],
 		ip6_forward[SYSCTL_TEXT_SIZE];
-	/* Interfaces that listen to router advertisements only while the machine does not forward. */
+	/* Interfaces that listen to router advertisements only while the machine does not forward.
+	 */
 	char listeners[PLAN_LISTENERS_MAX][IFNAMSIZ];
 	size_t n_listeners;
 	struct route_lookup

@@ -42,7 +42,8 @@ int rtnetlink_open(struct rtnetlink **ret_rtnetlink)
 		rtnetlink_close(rtnetlink);
 		return r;
 	}
-	/* Words beside the errno, and acknowledgements that do not repeat the request; both are only comfort. */
+	/* Words beside the errno, and acknowledgements that do not repeat the request; both are
+	 * only comfort. */
 	mnl_socket_setsockopt(rtnetlink->socket, NETLINK_EXT_ACK, &on, sizeof(on));
 	mnl_socket_setsockopt(rtnetlink->socket, NETLINK_CAP_ACK, &on, sizeof(on));
 	*ret_rtnetlink = rtnetlink;
@@ -556,7 +557,8 @@ int rtnetlink_each_route(struct rtnetlink *rtnetlink, uint8_t family, rtnetlink_
 	struct route_visit visit = { function, user };
 	int r = -EINTR;
 
-	/* A dump that was overtaken by a change is begun anew: visitors keep the best, so seeing one twice does no harm. */
+	/* A dump that was overtaken by a change is begun anew: visitors keep the best, so seeing
+	 * one twice does no harm. */
 	for (unsigned i = 0; i < DUMP_ATTEMPTS && r == -EINTR; i++) {
 		struct nlmsghdr *request = begin(rtnetlink, RTM_GETROUTE, NLM_F_DUMP);
 		struct rtmsg *body = mnl_nlmsg_put_extra_header(request, sizeof(*body));

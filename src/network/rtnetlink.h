@@ -51,11 +51,13 @@ int rtnetlink_set_master(struct rtnetlink *rtnetlink, int index, uint32_t master
 int rtnetlink_set_up(struct rtnetlink *rtnetlink, int index, bool up);
 /* IN6_ADDR_GEN_MODE_…; -EAFNOSUPPORT where the link has no IPv6. */
 int rtnetlink_set_address_generation(struct rtnetlink *rtnetlink, int index, uint8_t mode);
-/* IPv6 addresses come without duplicate detection; IPv4 with a broadcast address where there can be one. -EEXIST: is there. */
+/* IPv6 addresses come without duplicate detection; IPv4 with a broadcast address where there can be
+ * one. -EEXIST: is there. */
 int rtnetlink_add_address(struct rtnetlink *rtnetlink, int index, const struct ip_prefix *address);
 int rtnetlink_remove_address(struct rtnetlink *rtnetlink, int index,
 			     const struct ip_prefix *address);
-/* Before others to the same destination with the same metric, none of which is touched. -EEXIST: exactly this one is there. */
+/* Before others to the same destination with the same metric, none of which is touched. -EEXIST:
+ * exactly this one is there. */
 int rtnetlink_add_route(struct rtnetlink *rtnetlink, const struct route *route);
 int rtnetlink_remove_route(struct rtnetlink *rtnetlink, const struct route *route);
 
@@ -64,7 +66,8 @@ typedef void rtnetlink_route_fn(const struct route *route, void *user);
 int rtnetlink_each_route(struct rtnetlink *rtnetlink, uint8_t family, rtnetlink_route_fn *function,
 			 void *user);
 
-/* Parsers of whole messages, whose length was checked. 0, or -EBADMSG; -ENOENT: a route, but not one of the main table. */
+/* Parsers of whole messages, whose length was checked. 0, or -EBADMSG; -ENOENT: a route, but not
+ * one of the main table. */
 int rtnetlink_parse_link(const struct nlmsghdr *message, struct link *ret_link);
 int rtnetlink_parse_route(const struct nlmsghdr *message, struct route *ret_route);
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The captures that a configuration asks for: opened while there are privileges, flushed once a second, closed at the end. */
+/* The captures that a configuration asks for: opened while there are privileges, flushed once a
+ * second, closed at the end. */
 #ifndef PROGRAM_CAPTURES_H
 #define PROGRAM_CAPTURES_H
 
@@ -22,11 +23,13 @@ struct captures {
 	size_t n;
 };
 
-/* configured: of struct capture_config, which must outlive the captures. On failure none is open. */
+/* configured: of struct capture_config, which must outlive the captures. On failure none is open.
+ */
 int captures_open(struct captures *captures, enum lw_layer layer,
 		  const struct item_list *configured, struct lw_error *ret_error);
 void captures_close(struct captures *captures);
-/* Bring all to their files; one that stopped is told once in the log. Return: 0 or the first negative errno. */
+/* Bring all to their files; one that stopped is told once in the log. Return: 0 or the first
+ * negative errno. */
 int captures_flush(struct captures *captures);
 
 #endif

@@ -2,9 +2,9 @@
 /*
  * The commands of the program: one table that dispatch, usage errors and help are read from.
  *
- * A command is a row: its name, its arguments, one line of help, its options, and the function that does it. Everything that the
- * user can get wrong in a command line is found before that function runs, told in one line with a hint, and ends with
- * PROGRAM_USAGE.
+ * A command is a row: its name, its arguments, one line of help, its options, and the function that
+ * does it. Everything that the user can get wrong in a command line is found before that function
+ * runs, told in one line with a hint, and ends with PROGRAM_USAGE.
  */
 #ifndef PROGRAM_COMMAND_H
 #define PROGRAM_COMMAND_H
@@ -36,7 +36,8 @@ struct option_number {
 	uint32_t value;
 };
 
-/* Everything that a command line can say; a command sees only what its own options set. Borrows argv. */
+/* Everything that a command line can say; a command sees only what its own options set. Borrows
+ * argv. */
 struct arguments {
 	const char *words[COMMAND_WORDS_MAX]; /* what is not an option */
 	size_t n_words;

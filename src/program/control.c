@@ -52,7 +52,8 @@ static void end_client(struct client *client)
 	client->is_observer = client->is_ending = false;
 }
 
-/* Poll interest and the deadline follow from what is pending: nothing is read while an answer is not taken. */
+/* Poll interest and the deadline follow from what is pending: nothing is read while an answer is
+ * not taken. */
 static void settle(struct client *client)
 {
 	if (client->source.fd < 0)
@@ -254,7 +255,8 @@ static void do_request(struct client *client, const char *line, size_t length)
 	tree_free(request);
 }
 
-/* One request, if a whole one is there and the last answer was taken. Return: whether there was one. */
+/* One request, if a whole one is there and the last answer was taken. Return: whether there was
+ * one. */
 static bool take_request(struct client *client)
 {
 	char line[CONTROL_REQUEST_MAX];

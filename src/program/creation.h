@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Files made together: all of them, or none. Nothing that was there before is overwritten or removed. */
+/* Files made together: all of them, or none. Nothing that was there before is overwritten or
+ * removed. */
 #ifndef PROGRAM_CREATION_H
 #define PROGRAM_CREATION_H
 

@@ -2,9 +2,10 @@
 /*
  * longwire hub: a hub in the foreground.
  *
- * Order matters. Everything that can be wrong with the configuration is found first (exit 2), then the name is taken, then the
- * machine is changed: interface, addresses or bridge, gateway. Threads are made only when most privileges are gone. The way back
- * is the same in reverse, from wherever it was that something failed.
+ * Order matters. Everything that can be wrong with the configuration is found first (exit 2), then
+ * the name is taken, then the machine is changed: interface, addresses or bridge, gateway. Threads
+ * are made only when most privileges are gone. The way back is the same in reverse, from wherever
+ * it was that something failed.
  */
 #include <errno.h>
 #include <inttypes.h>

@@ -2,10 +2,12 @@
 /*
  * Instances: running hubs and tunnels, found by name.
  *
- * An instance called NAME holds a lock on ROOT/NAME/lock for as long as it runs; its control socket is ROOT/NAME/control. The kernel
- * drops the lock however the process ends, so what a killed one left behind is seen to be stale, and replaced. ROOT is
- * /run/longwire where that can be written, else $XDG_RUNTIME_DIR/longwire. All of it is removed at the end, in such a way that
- * somebody who starts at that moment ends up with files of his own, never with a lock on a file that is no longer there.
+ * An instance called NAME holds a lock on ROOT/NAME/lock for as long as it runs; its control socket
+ * is ROOT/NAME/control. The kernel drops the lock however the process ends, so what a killed one
+ * left behind is seen to be stale, and replaced. ROOT is /run/longwire where that can be written,
+ * else $XDG_RUNTIME_DIR/longwire. All of it is removed at the end, in such a way that somebody who
+ * starts at that moment ends up with files of his own, never with a lock on a file that is no
+ * longer there.
  */
 #ifndef PROGRAM_INSTANCE_H
 #define PROGRAM_INSTANCE_H
@@ -48,8 +50,8 @@ void instance_close(struct instance *instance);
 const char *instance_socket(const struct instance *instance);
 
 /*
- * Those that run and may be looked at, at most max, by name. Return: how many. ret_hidden: how many folders there were that this
- * user may not look into.
+ * Those that run and may be looked at, at most max, by name. Return: how many. ret_hidden: how many
+ * folders there were that this user may not look into.
  */
 size_t instance_list(const struct instance_roots *roots, struct instance_found *ret_found,
 		     size_t max, size_t *ret_hidden);

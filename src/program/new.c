@@ -2,8 +2,8 @@
 /*
  * longwire new: the files of a hub and its clients, ready to run.
  *
- * Programs never write into a file that people edit: hub.yaml is made once, and each client is a file of its own in clients.d.
- * Everything is made, or what was made is removed again.
+ * Programs never write into a file that people edit: hub.yaml is made once, and each client is a
+ * file of its own in clients.d. Everything is made, or what was made is removed again.
  */
 #include <errno.h>
 #include <limits.h>

@@ -32,8 +32,8 @@ char *new_client_text(const struct new_client *client); /* NAME.yaml, for the cl
 char *new_entry_text(const struct new_client *client);  /* clients.d/NAME.yaml, for the hub */
 
 /*
- * Choose a host's addresses: one in each of the prefixes, with the same, lowest number that none of used has. Return: their number;
- * 0 when there is none left (or no prefix).
+ * Choose a host's addresses: one in each of the prefixes, with the same, lowest number that none of
+ * used has. Return: their number; 0 when there is none left (or no prefix).
  */
 size_t new_pick_addresses(const struct ip_prefix *prefixes, size_t n_prefixes,
 			  const struct ip_address *used, size_t n_used,

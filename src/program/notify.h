@@ -3,7 +3,8 @@
 #ifndef PROGRAM_NOTIFY_H
 #define PROGRAM_NOTIFY_H
 
-/* Send state ("READY=1\nSTATUS=…") to $NOTIFY_SOCKET; nothing where there is none. Never blocks, never fails. */
+/* Send state ("READY=1\nSTATUS=…") to $NOTIFY_SOCKET; nothing where there is none. Never blocks,
+ * never fails. */
 void notify_state(const char *state);
 
 #endif

@@ -15,7 +15,8 @@
 #include "program/command.h"
 #include "tls/credentials.h"
 
-/* The strings of a list as the library wants them; an array of char * may be read as one of const char *. */
+/* The strings of a list as the library wants them; an array of char * may be read as one of const
+ * char *. */
 static const char *const *strings(const struct string_list *list)
 {
 	return (const char *const *)list->items;
@@ -73,8 +74,8 @@ static void check_captures(int layer, const struct item_list *captures,
 }
 
 /*
- * Load an identity to see that it can be used. A host's TAP gets a MAC that is derived from it, so that leases and neighbours' caches
- * survive a restart: ret_mac is that, locally administered.
+ * Load an identity to see that it can be used. A host's TAP gets a MAC that is derived from it, so
+ * that leases and neighbours' caches survive a restart: ret_mac is that, locally administered.
  */
 static void check_identity(const char *file, char ret_mac[MAC_TEXT_SIZE],
 			   struct schema_errors *errors)
@@ -118,7 +119,8 @@ static void plan_device(struct lw_device_options *device, int layer,
 	};
 }
 
-/* Whether the kernel routes this prefix to the interface already, because of the interface's own addresses. */
+/* Whether the kernel routes this prefix to the interface already, because of the interface's own
+ * addresses. */
 static bool is_connected(const struct hub_config *config, const char *text)
 {
 	struct ip_prefix prefix, own;
@@ -181,7 +183,8 @@ static int plan_interface(const struct hub_config *config, struct hub_plan *plan
 	return 0;
 }
 
-/* What is to be masqueraded: the tunnel's networks and those behind clients. Room for all must be there. */
+/* What is to be masqueraded: the tunnel's networks and those behind clients. Room for all must be
+ * there. */
 static void plan_from(const struct hub_config *config, struct hub_plan *plan)
 {
 	struct ip_prefix prefix;

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Plans: what a configuration means for the library, the interface and the machine, before any of it is done.
+ * Plans: what a configuration means for the library, the interface and the machine, before any of
+ * it is done.
  *
- * A plan borrows the configuration's strings and owns the rest. Making one finds everything that can be wrong without changing
- * anything: `longwire check` makes plans and throws them away, `hub` and `up` go on with them.
+ * A plan borrows the configuration's strings and owns the rest. Making one finds everything that
+ * can be wrong without changing anything: `longwire check` makes plans and throws them away, `hub`
+ * and `up` go on with them.
  */
 #ifndef PROGRAM_PLAN_H
 #define PROGRAM_PLAN_H
@@ -50,7 +52,8 @@ struct tunnel_plan {
 	char ethernet_address[MAC_TEXT_SIZE];
 };
 
-/* 0; -EINVAL with everything that is wrong appended to errors; -ENOMEM. The plan holds pointers into itself: it must not move. */
+/* 0; -EINVAL with everything that is wrong appended to errors; -ENOMEM. The plan holds pointers
+ * into itself: it must not move. */
 int plan_hub(const struct hub_config *config, struct hub_plan *plan, struct schema_errors *errors);
 void plan_hub_done(struct hub_plan *plan);
 void plan_peer(const struct client_config *client, struct lw_peer_options *ret_options);

@@ -23,7 +23,8 @@ static const struct {
 	{ PRIVILEGE_READ_ANY, CAP_DAC_READ_SEARCH },
 };
 
-/* LeakSanitizer traces its own process at the end; clang and gcc say in different ways that it is there. */
+/* LeakSanitizer traces its own process at the end; clang and gcc say in different ways that it is
+ * there. */
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
 #define HAS_ADDRESS_SANITIZER 1

@@ -2,10 +2,12 @@
 /*
  * Privileges: what the process may do, taken away as soon as it is not needed.
  *
- * Theory of operation. privileges_harden() comes first, before a secret is read: no core dumps, no tracing by others, no new
- * privileges by exec, files for us alone. privileges_drop() comes twice. Before the library makes threads, which inherit what
- * their maker has, it leaves what set-up still needs; after set-up, what the end needs: CAP_NET_ADMIN where there is an interface
- * whose changes must be undone, nothing otherwise. The user stays who he is: without capabilities root is the owner of some files.
+ * Theory of operation. privileges_harden() comes first, before a secret is read: no core dumps, no
+ * tracing by others, no new privileges by exec, files for us alone. privileges_drop() comes twice.
+ * Before the library makes threads, which inherit what their maker has, it leaves what set-up still
+ * needs; after set-up, what the end needs: CAP_NET_ADMIN where there is an interface whose changes
+ * must be undone, nothing otherwise. The user stays who he is: without capabilities root is the
+ * owner of some files.
  */
 #ifndef PROGRAM_PRIVILEGES_H
 #define PROGRAM_PRIVILEGES_H
@@ -22,7 +24,8 @@ enum privilege {
 };
 
 void privileges_harden(void);
-/* Keep at most these (enum privilege, or-ed). Whoever has none has nothing to drop. 0 or a negative errno. */
+/* Keep at most these (enum privilege, or-ed). Whoever has none has nothing to drop. 0 or a negative
+ * errno. */
 int privileges_drop(unsigned keep, struct lw_error *ret_error);
 /* Whether interfaces may be changed. */
 bool privileges_has_net_admin(void);

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an instance says of itself: facts to a tree (JSON for programs), and a tree to text for people.
+ * What an instance says of itself: facts to a tree (JSON for programs), and a tree to text for
+ * people.
  *
- * The keys are stable: programs rely on them, and so does `longwire status`, which knows an instance by its tree alone, also one of
- * another version. Counters that are zero are left out of drops; everything else is always there, null where it is unknown.
+ * The keys are stable: programs rely on them, and so does `longwire status`, which knows an
+ * instance by its tree alone, also one of another version. Counters that are zero are left out of
+ * drops; everything else is always there, null where it is unknown.
  */
 #ifndef PROGRAM_REPORT_H
 #define PROGRAM_REPORT_H
@@ -36,7 +38,8 @@ struct report_connection {
 	struct lw_error last_error;
 };
 
-/* kind "hub": hub and ports; "tunnel": connection and link. Pointers are NULL where there is no such thing. */
+/* kind "hub": hub and ports; "tunnel": connection and link. Pointers are NULL where there is no
+ * such thing. */
 struct report {
 	const char *name, *kind, *state;
 	enum lw_layer layer;

@@ -44,6 +44,12 @@ static void on_signal(int number, void *user)
 {
 	struct service *service = user;
 
+	if (number == SIGHUP) {
+		/* Often sent to mean that files changed, and by a terminal that went away: neither
+		 * is a reason to end. */
+		log_info("signal HUP: nothing is read again; start anew for that");
+		return;
+	}
 	log_info("%s on signal %s", service->is_stopping ? "ending at once" : "ending",
 		 sigabbrev_np(number));
 	if (service->is_stopping)

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What a running hub and a running tunnel have in common: a loop, signals, a name with its lock and control socket, captures, a
- * tick once a second, and an orderly end.
+ * What a running hub and a running tunnel have in common: a loop, signals, a name with its lock and
+ * control socket, captures, a tick once a second, and an orderly end.
  *
- * service_open() comes before anything is changed on the machine and refuses a name that runs already. SIGTERM, SIGINT, SIGHUP and the
- * control verb stop call ops->stop, which begins to end and calls service_end() when that is done; a second signal ends at once.
- * Either way service_run() returns to its caller, who takes back everything he made.
+ * service_open() comes before anything is changed on the machine and refuses a name that runs
+ * already. SIGTERM, SIGINT and the control verb stop call ops->stop, which begins to end and calls
+ * service_end() when that is done; a second signal ends at once. Either way service_run() returns
+ * to its caller, who takes back everything he made.
  */
 #ifndef PROGRAM_SERVICE_H
 #define PROGRAM_SERVICE_H
@@ -29,7 +30,8 @@ struct lw_error;
 struct signals;
 
 struct service_ops {
-	/* Fill in what only a hub or a tunnel knows; pointers must stay valid until the next call. 0 or -ENOMEM. */
+	/* Fill in what only a hub or a tunnel knows; pointers must stay valid until the next call.
+	 * 0 or -ENOMEM. */
 	int (*report)(void *user, struct report *report);
 	/* Begin to end in order. */
 	void (*stop)(void *user);
@@ -60,7 +62,8 @@ struct service {
 
 /* The log to standard error, and privileges_harden. First of all. */
 void service_prepare(const struct arguments *arguments);
-/* words[0] is the file. Zeroed service. Return: 0, or a negative errno with a sentence; service_close in both cases. */
+/* words[0] is the file. Zeroed service. Return: 0, or a negative errno with a sentence;
+ * service_close in both cases. */
 int service_open(struct service *service, const struct arguments *arguments,
 		 const struct service_ops *ops, void *user, struct lw_error *ret_error);
 /* Return: the exit status. */

@@ -2,9 +2,10 @@
 /*
  * longwire up: one tunnel in the foreground.
  *
- * The tunnel itself tries again for as long as it takes, with device and settings in place. What ends a connection nevertheless
- * (the device was removed, settings that could not be applied to a network that changed) is tried again from here, later and later;
- * only a connection that never came up ends the program, if its reason is on this machine, because trying again would not help.
+ * The tunnel itself tries again for as long as it takes, with device and settings in place. What
+ * ends a connection nevertheless (the device was removed, settings that could not be applied to a
+ * network that changed) is tried again from here, later and later; only a connection that never
+ * came up ends the program, if its reason is on this machine, because trying again would not help.
  */
 #include <errno.h>
 #include <stdio.h>

@@ -2,12 +2,13 @@
 /*
  * Completions: one question, one answer, or a watchdog's.
  *
- * Theory of operation. A completion has two holders. The owner made it and learns the answer exactly once: the
- * provider's, or ETIMEDOUT when the watchdog was first. The provider holds it until he finishes it, however late: it is his
- * duty, also after the watchdog, after the end of the tunnel and after lw_connection_free(), and until then the memory is
- * there. It goes when the owner has let go and the provider has finished; what a provider never finishes goes with the loop.
- * So that a second finish is found out while its memory still exists, owners do not let go of a finished completion at
- * once, but keep it in a small drawer until others push it out.
+ * Theory of operation. A completion has two holders. The owner made it and learns the answer
+ * exactly once: the provider's, or ETIMEDOUT when the watchdog was first. The provider holds it
+ * until he finishes it, however late: it is his duty, also after the watchdog, after the end of the
+ * tunnel and after lw_connection_free(), and until then the memory is there. It goes when the owner
+ * has let go and the provider has finished; what a provider never finishes goes with the loop. So
+ * that a second finish is found out while its memory still exists, owners do not let go of a
+ * finished completion at once, but keep it in a small drawer until others push it out.
  */
 #ifndef PROVIDER_COMPLETION_H
 #define PROVIDER_COMPLETION_H
@@ -40,7 +41,8 @@ struct completion_drawer {
 	unsigned next;
 };
 
-/* Keep a finished one for a while, let go of an unfinished one. The owner is not called again. Accepts NULL. */
+/* Keep a finished one for a while, let go of an unfinished one. The owner is not called again.
+ * Accepts NULL. */
 void completion_retire(struct completion_drawer *drawer, struct lw_completion *completion);
 void completion_drawer_empty(struct completion_drawer *drawer);
 

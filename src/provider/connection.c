@@ -2,9 +2,10 @@
 /*
  * The connection: the controller's handle, around the provider's life.
  *
- * It opens the flow of each run and closes it, keeps the captures from run to run, and tells the observer. A connection
- * that is freed while its provider is still stopping stays behind, unseen, until the provider has finished: only he
- * knows when he no longer uses the flow. His watchdog bounds that, and the end of the loop.
+ * It opens the flow of each run and closes it, keeps the captures from run to run, and tells the
+ * observer. A connection that is freed while its provider is still stopping stays behind, unseen,
+ * until the provider has finished: only he knows when he no longer uses the flow. His watchdog
+ * bounds that, and the end of the loop.
  */
 #include <longwire/connection.h>
 
@@ -23,8 +24,9 @@
 #include "provider/provider.h"
 
 /*
- * Changes that the observer has not been told: what a provider can go through between two passes of the loop. Where that
- * is more (he may change his mind about reasserting for ever), the last is replaced: the present status is always told.
+ * Changes that the observer has not been told: what a provider can go through between two passes of
+ * the loop. Where that is more (he may change his mind about reasserting for ever), the last is
+ * replaced: the present status is always told.
  */
 enum { UNTOLD_MAX = 8, START_TIMEOUT_MS = 60000, STOP_TIMEOUT_MS = 20000, NAME_SIZE = 16 };
 
@@ -127,7 +129,8 @@ static void tell_observer(struct lw_provider *provider)
 {
 	struct lw_connection *connection = connection_of(provider);
 
-	/* Each call may set another observer, start, stop, or free: everything is looked at again. */
+	/* Each call may set another observer, start, stop, or free: everything is looked at again.
+	 */
 	while (connection->n_untold > 0) {
 		enum lw_status status = connection->untold[0];
 
@@ -206,7 +209,8 @@ static void freeing_came(struct loop_deferred *freeing)
 	free_connection(connection);
 }
 
-/* The descriptor that was given is kept for all runs; each run has a duplicate, as it would open a device anew. */
+/* The descriptor that was given is kept for all runs; each run has a duplicate, as it would open a
+ * device anew. */
 static void copy_device(struct lw_connection *connection, const struct lw_device_options *device)
 {
 	connection->device = *device;

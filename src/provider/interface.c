@@ -127,8 +127,8 @@ static int replace(struct interface *interface, const struct network_settings *s
 	int r = 0;
 
 	/*
-	 * Before the interface comes up: nobody on it shall see a carrier that goes at once. It comes on afterwards
-	 * only, when there is something behind it.
+	 * Before the interface comes up: nobody on it shall see a carrier that goes at once. It
+	 * comes on afterwards only, when there is something behind it.
 	 */
 	if (!wants_carrier(interface, settings))
 		set_carrier(interface, false);

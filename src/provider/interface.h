@@ -2,10 +2,11 @@
 /*
  * The interface of a run: its network settings and its carrier.
  *
- * Theory of operation. Settings replace each other as a whole; those that are set already do nothing. Where the flow has an
- * interface in the kernel they are applied by the network layer, which undoes what it did; where it has none (memory) they
- * are validated and remembered. The carrier is derived, never told: hold keeps it on, follow has it on only while the tunnel
- * runs. Without settings the interface is left alone altogether.
+ * Theory of operation. Settings replace each other as a whole; those that are set already do
+ * nothing. Where the flow has an interface in the kernel they are applied by the network layer,
+ * which undoes what it did; where it has none (memory) they are validated and remembered. The
+ * carrier is derived, never told: hold keeps it on, follow has it on only while the tunnel runs.
+ * Without settings the interface is left alone altogether.
  */
 #ifndef PROVIDER_INTERFACE_H
 #define PROVIDER_INTERFACE_H

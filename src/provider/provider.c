@@ -157,7 +157,6 @@ static void call_stop(struct lw_provider *provider)
 /* ---- messages */
 
 struct message {
-	struct list link;
 	struct lw_provider *provider;
 	struct lw_completion *completion;
 	void (*reply)(const void *data, size_t length, void *user);
@@ -174,37 +173,26 @@ static void message_answered(void *owner, const struct lw_error *error, const vo
 
 	(void)error;
 	message->is_answered = true;
-	if (data && length)
-		message->data = malloc(length);
-	if (message->data) {
+	/* Without memory for it the answer is none. */
+	if (data && length && (message->data = malloc(length))) {
 		memcpy(message->data, data, length);
 		message->length = length;
 	}
 	loop_defer(message->provider->loop, &message->provider->pass);
 }
 
-static void deliver_reply(struct message *message)
+/* Take the oldest message that has an answer, or any; NULL when there is none. */
+static struct message *take_message(struct lw_provider *provider, bool even_unanswered)
 {
-	struct lw_provider *provider = message->provider;
-	struct message present = *message;
+	for (unsigned i = 0; i < provider->n_messages; i++) {
+		struct message *message = provider->messages[i];
 
-	list_remove(&message->link);
-	provider->n_messages--;
-	completion_retire(&provider->drawer, present.completion);
-	free(message);
-	if (present.reply)
-		present.reply(present.data, present.length, present.user);
-	free(present.data);
-}
-
-/* Begun anew after each, because a reply may end everything. */
-static struct message *next_reply(struct lw_provider *provider, bool even_unanswered)
-{
-	list_for_each(node, &provider->messages) {
-		struct message *message = list_entry(node, struct message, link);
-
-		if (message->is_answered || even_unanswered)
-			return message;
+		if (!message->is_answered && !even_unanswered)
+			continue;
+		provider->n_messages--;
+		memmove(&provider->messages[i], &provider->messages[i + 1],
+			(provider->n_messages - i) * sizeof(struct message *));
+		return message;
 	}
 	return NULL;
 }
@@ -213,8 +201,14 @@ static void deliver_replies(struct lw_provider *provider, bool even_unanswered)
 {
 	struct message *message;
 
-	while ((message = next_reply(provider, even_unanswered)))
-		deliver_reply(message);
+	/* Looked for anew each time, because a reply may send, and may end everything. */
+	while ((message = take_message(provider, even_unanswered))) {
+		completion_retire(&provider->drawer, message->completion);
+		if (message->reply)
+			message->reply(message->data, message->length, message->user);
+		free(message->data);
+		free(message);
+	}
 }
 
 int provider_send(struct lw_provider *provider, const void *data, size_t length,
@@ -239,8 +233,7 @@ int provider_send(struct lw_provider *provider, const void *data, size_t length,
 	message->provider = provider;
 	message->reply = reply;
 	message->user = user;
-	list_append(&provider->messages, &message->link);
-	provider->n_messages++;
+	provider->messages[provider->n_messages++] = message;
 	if (provider->ops->message) {
 		completion_issue(message->completion, UINT32_MAX);
 		provider->ops->message(provider, data, length, message->completion, provider->user);
@@ -312,7 +305,6 @@ void provider_init(struct lw_provider *provider, struct lw_loop *loop,
 		.state = PROVIDER_IDLE,
 		.pass.function = run_pass,
 	};
-	list_init(&provider->messages);
 }
 
 void provider_drop(struct lw_provider *provider)
@@ -392,7 +384,8 @@ void lw_provider_cancel(struct lw_provider *provider, enum lw_stop_reason reason
 
 	if (error && error->domain == LW_DOMAIN_NONE)
 		error = NULL;
-	/* An end without an error is an end; a start that fails without one would look like nothing at all. */
+	/* An end without an error is an end; a start that fails without one would look like nothing
+	 * at all. */
 	if (!error && provider->state == PROVIDER_STARTING) {
 		error_set(&unsaid, 0, LW_DOMAIN_CONNECTION, LW_CONNECTION_ERROR_PLUGIN_FAILED,
 			  "the provider %s gave up and did not say why", provider->ops->name);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a provider: one state machine for all that may be asked of it and all that it may say.
+ * The life of a provider: one state machine for all that may be asked of it and all that it may
+ * say.
  *
- * Theory of operation. A provider is made once for each connection and runs many times, each run with a flow of its own.
+ * Theory of operation. A provider is made once for each connection and runs many times, each run
+ * with a flow of its own.
  *
  *   state         means                             leaves it                           to
  *   IDLE          no run; no call goes to the ops   provider_start                      STARTING
@@ -16,14 +18,16 @@
  *                                                   start finished with an error before
  *                                                   stop was called
  *
- * What does not stand in a state's row does nothing there: a provider may say things late. Settings can be set from
- * STARTING to REASSERTING, elsewhere they are answered with SETTINGS_CANCELED; messages are taken in the same states,
- * and those that are unanswered when the run is over are answered with nothing.
+ * What does not stand in a state's row does nothing there: a provider may say things late. Settings
+ * can be set from STARTING to REASSERTING, elsewhere they are answered with SETTINGS_CANCELED;
+ * messages are taken in the same states, and those that are unanswered when the run is over are
+ * answered with nothing.
  *
- * provider_set_state() is the only writer of the state: it checks the table, logs, lets the carrier follow and tells the
- * owner. Calls that change the state only change it; what calls anybody back (ops->stop, answers to settings, replies, the
- * owner's told(), the end of the flow) comes from one deferred pass, so that no provider and no observer is entered again from
- * within its own call. The exception is ops->start and ops->message, called by who asks for them.
+ * provider_set_state() is the only writer of the state: it checks the table, logs, lets the carrier
+ * follow and tells the owner. Calls that change the state only change it; what calls anybody back
+ * (ops->stop, answers to settings, replies, the owner's told(), the end of the flow) comes from one
+ * deferred pass, so that no provider and no observer is entered again from within its own call. The
+ * exception is ops->start and ops->message, called by who asks for them.
  */
 #ifndef PROVIDER_PROVIDER_H
 #define PROVIDER_PROVIDER_H
@@ -34,10 +38,11 @@
 
 #include <longwire/provider.h>
 
-#include "base/list.h"
 #include "loop/loop.h"
 #include "provider/completion.h"
 #include "provider/interface.h"
+
+struct message;
 
 enum provider_state {
 	PROVIDER_IDLE,
@@ -48,7 +53,8 @@ enum provider_state {
 	PROVIDER_STATE_COUNT,
 };
 
-/* Messages without an answer, and settings whose answer waits for the loop: what a caller may pile up. */
+/* Messages without an answer, and settings whose answer waits for the loop: what a caller may pile
+ * up. */
 enum { PROVIDER_MESSAGES_MAX = 64, PROVIDER_ANSWERS_MAX = 8 };
 
 struct provider_owner {
@@ -92,7 +98,7 @@ struct lw_provider {
 	struct loop_deferred pass;
 	struct settings_answer answers[PROVIDER_ANSWERS_MAX];
 	unsigned n_answers;
-	struct list messages;
+	struct message *messages[PROVIDER_MESSAGES_MAX]; /* in the order of sending */
 	unsigned n_messages;
 };
 
@@ -106,15 +112,17 @@ void provider_init(struct lw_provider *provider, struct lw_loop *loop,
 /* In IDLE only. Completions that a provider still holds stay his. */
 void provider_done(struct lw_provider *provider);
 
-/* Begin a run. The flow is used until owner->ended. 0; -EALREADY unless IDLE; -ENOMEM or -ENOSPC. */
+/* Begin a run. The flow is used until owner->ended. 0; -EALREADY unless IDLE; -ENOMEM or -ENOSPC.
+ */
 int provider_start(struct lw_provider *provider, struct lw_packet_flow *flow,
 		   const struct lw_start_options *options);
-/* Begin to end; error (may be NULL) becomes the last error. Return: 1, or 0 when there is nothing to end. */
+/* Begin to end; error (may be NULL) becomes the last error. Return: 1, or 0 when there is nothing
+ * to end. */
 int provider_stop(struct lw_provider *provider, enum lw_stop_reason reason,
 		  const struct lw_error *error);
 /*
- * Begin to end, without waiting for the loop: ops->stop is called now if it has to be, settings are undone now, answers to
- * settings are dropped, and messages are answered with nothing.
+ * Begin to end, without waiting for the loop: ops->stop is called now if it has to be, settings are
+ * undone now, answers to settings are dropped, and messages are answered with nothing.
  */
 void provider_abandon(struct lw_provider *provider);
 /* After provider_abandon: give up waiting for a stop that nobody can finish any more. */

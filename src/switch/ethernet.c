@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Forwarding of Ethernet frames: check the source, learn it, and find who gets the frame (IEEE 802.1Q, 8.6 and 8.7). */
+/* Forwarding of Ethernet frames: check the source, learn it, and find who gets the frame (IEEE
+ * 802.1Q, 8.6 and 8.7). */
 #include <string.h>
 
 #include "switch/fdb.h"

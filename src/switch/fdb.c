@@ -2,10 +2,11 @@
 /*
  * The forwarding database.
  *
- * Theory of operation. Entries stand densely in one array, so that ageing looks at what is there and not at the whole
- * table. Slots are an open-addressed index into it, twice as many as entries or more: each holds the upper half of the
- * key's SipHash and the entry's number plus one, so that a probe rarely touches a wrong entry, and closing a gap (backward
- * shift, no tombstones) touches none. The last entry takes the place of a removed one.
+ * Theory of operation. Entries stand densely in one array, so that ageing looks at what is there
+ * and not at the whole table. Slots are an open-addressed index into it, twice as many as entries
+ * or more: each holds the upper half of the key's SipHash and the entry's number plus one, so that
+ * a probe rarely touches a wrong entry, and closing a gap (backward shift, no tombstones) touches
+ * none. The last entry takes the place of a removed one.
  */
 #include "switch/fdb.h"
 

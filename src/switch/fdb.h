@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The forwarding database of an Ethernet switch: (VLAN, MAC) → port (IEEE 802.1Q, 8.8). SipHash, fixed size, no allocation after _new. */
+/* The forwarding database of an Ethernet switch: (VLAN, MAC) → port (IEEE 802.1Q, 8.8). SipHash,
+ * fixed size, no allocation after _new. */
 #ifndef SWITCH_FDB_H
 #define SWITCH_FDB_H
 
@@ -24,7 +25,8 @@ struct fdb_entry {
 /* capacity: 1 … FDB_CAPACITY_MAX. 0, -EINVAL or -ENOMEM. */
 int fdb_new(uint32_t capacity, struct fdb **ret_fdb);
 void fdb_free(struct fdb *fdb);
-/* NULL: not there. The entry may be changed (port, seen_ns, moves_ns) but not its key. Valid until the next removal. */
+/* NULL: not there. The entry may be changed (port, seen_ns, moves_ns) but not its key. Valid until
+ * the next removal. */
 struct fdb_entry *fdb_find(struct fdb *fdb, const struct mac_address *mac, uint16_t vlan);
 /* Return: the new entry (its key was not there), or NULL: full. */
 struct fdb_entry *fdb_insert(struct fdb *fdb, const struct mac_address *mac, uint16_t vlan);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the forwarding halves of a switch share: its struct, and giving a packet to a port. Private to src/switch. */
+/* What the forwarding halves of a switch share: its struct, and giving a packet to a port. Private
+ * to src/switch. */
 #ifndef SWITCH_FORWARD_H
 #define SWITCH_FORWARD_H
 
@@ -27,7 +28,8 @@ struct vswitch {
 	struct list ports;
 	uint32_t n_ports;
 	struct vport *device;
-	/* Ports that got something in this batch; NULL: removed meanwhile. vport.index is the place here. */
+	/* Ports that got something in this batch; NULL: removed meanwhile. vport.index is the place
+	 * here. */
 	struct vport *dirty[VSWITCH_PORTS_MAX];
 	uint32_t n_dirty;
 
@@ -53,7 +55,8 @@ struct ip_ends {
 	struct ip_address source, destination;
 };
 enum lw_drop ip_parse(const struct lw_packet *packet, struct ip_ends *ret_ends);
-/* Nothing that a host on the tunnel can be reached by or speak as: multicast, broadcast, loopback, link-local, unspecified. */
+/* Nothing that a host on the tunnel can be reached by or speak as: multicast, broadcast, loopback,
+ * link-local, unspecified. */
 bool ip_is_unroutable(const struct ip_address *address);
 /* As forward_output; what is too big is answered to ingress. */
 void ip_output(struct vswitch *vswitch, struct vport *ingress, struct vport *egress,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Forwarding of IP packets: whose source it is, where the longest prefix leads, and ICMP for what cannot go there. */
+/* Forwarding of IP packets: whose source it is, where the longest prefix leads, and ICMP for what
+ * cannot go there. */
 #include <netinet/in.h>
 #include <string.h>
 

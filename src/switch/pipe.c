@@ -27,7 +27,8 @@ void pipe_forward_ethernet(struct vswitch *vswitch, struct vport *ingress,
 		forward_output(vswitch, egress, packet);
 }
 
-/* Whether the packet is this client's: from it where the device sent it, else to it. Before its prefixes are known, every one is. */
+/* Whether the packet is this client's: from it where the device sent it, else to it. Before its
+ * prefixes are known, every one is. */
 static enum lw_drop check(const struct vswitch *vswitch, const struct vport *ingress,
 			  const struct ip_ends *ends)
 {

@@ -2,10 +2,11 @@
 /*
  * Longest-prefix match.
  *
- * Theory of operation. One path-compressed binary trie for each family, over keys of 128 bits (IPv4 in the highest 32).
- * A node has a prefix and two children, whose prefixes continue its own with a 0 or a 1; nodes without a value exist only
- * where two children part. So k prefixes need at most 2k − 1 nodes, and a pool of twice the capacity never runs out.
- * Nodes are numbers in that pool (0: none), freed ones are chained through their first child.
+ * Theory of operation. One path-compressed binary trie for each family, over keys of 128 bits (IPv4
+ * in the highest 32). A node has a prefix and two children, whose prefixes continue its own with a
+ * 0 or a 1; nodes without a value exist only where two children part. So k prefixes need at most 2k
+ * − 1 nodes, and a pool of twice the capacity never runs out. Nodes are numbers in that pool (0:
+ * none), freed ones are chained through their first child.
  */
 #include "switch/prefix_table.h"
 
@@ -151,7 +152,8 @@ static void give_node(struct prefix_table *table, uint32_t number)
 	table->unused = number;
 }
 
-/* Put a new prefix where link leads now: above what is there, or beside it under a fork, or alone. */
+/* Put a new prefix where link leads now: above what is there, or beside it under a fork, or alone.
+ */
 static void hang(struct prefix_table *table, uint32_t *link, int root, struct bits bits,
 		 uint8_t length, void *value)
 {
@@ -242,7 +244,8 @@ static bool find_exact(const struct prefix_table *table, const struct ip_prefix 
 	return false;
 }
 
-/* A node that has neither a value nor two children is taken out; its only child, if any, takes its place. */
+/* A node that has neither a value nor two children is taken out; its only child, if any, takes its
+ * place. */
 static void prune(struct prefix_table *table, uint32_t *link)
 {
 	struct node *node = &table->nodes[*link];

@@ -15,7 +15,8 @@ enum { PREFIX_TABLE_CAPACITY_MAX = 1 << 20 };
 /* capacity: 1 … PREFIX_TABLE_CAPACITY_MAX. 0, -EINVAL or -ENOMEM. */
 int prefix_table_new(uint32_t capacity, struct prefix_table **ret_table);
 void prefix_table_free(struct prefix_table *table);
-/* 0; -EEXIST when that exact prefix is there; -ENOSPC; -EINVAL for a family or length that does not exist. Host bits are ignored. value ≠ NULL. */
+/* 0; -EEXIST when that exact prefix is there; -ENOSPC; -EINVAL for a family or length that does not
+ * exist. Host bits are ignored. value ≠ NULL. */
 int prefix_table_insert(struct prefix_table *table, const struct ip_prefix *prefix, void *value);
 /* Return: its value, or NULL. */
 void *prefix_table_remove(struct prefix_table *table, const struct ip_prefix *prefix);

@@ -2,29 +2,36 @@
 /*
  * The switch: ports, and which of them a packet leaves by.
  *
- * Theory of operation. One data path for clients and hubs, frames and packets. A switch is made for a layer; Ethernet learns MACs in
- * an FDB, IP looks prefixes up, and a switch told to be a pipe (two ports: a client) does neither. Owners embed struct
- * vport, fill in its ops and policy, and add it. vswitch_input() takes a batch from one port; for each packet it checks the
- * source, learns, decides the egress ports, and calls their output; then it calls flush once for each port that got something.
- * Outputs copy or send at once: packets are borrowed. Every packet that does not arrive anywhere is counted at its ingress port
- * under one reason (at the egress port where the egress refuses: TOO_BIG, QUEUE_FULL, PORT_DOWN, DEVICE_…) and shown to drop captures.
+ * Theory of operation. One data path for clients and hubs, frames and packets. A switch is made for
+ * a layer; Ethernet learns MACs in an FDB, IP looks prefixes up, and a switch told to be a pipe
+ * (two ports: a client) does neither. Owners embed struct vport, fill in its ops and policy, and
+ * add it. vswitch_input() takes a batch from one port; for each packet it checks the source,
+ * learns, decides the egress ports, and calls their output; then it calls flush once for each port
+ * that got something. Outputs copy or send at once: packets are borrowed. Every packet that does
+ * not arrive anywhere is counted at its ingress port under one reason (at the egress port where the
+ * egress refuses: TOO_BIG, QUEUE_FULL, PORT_DOWN, DEVICE_…) and shown to drop captures.
  *
- * Flooding (Ethernet): broadcast, multicast and unknown unicast each have a token bucket at the ingress port. Known unicast is never
- * flooded, also when the table is full: a full table stops learning, and unknown destinations still flood within the limit.
- * A learned MAC moves to another port at once between ports of behind: lan (the device is one of them), but at most five times in
- * ten seconds; where the old or the new port is behind: host, after a hold time of 5 s without a frame from its owner
- * (SOURCE_CONFLICT until then). Ageing: 300 s. A frame with nobody to go to (a lone port floods) is a drop SAME_PORT.
- * Ports of behind: host are guarded (switch/guard.h); the device never is.
+ * Flooding (Ethernet): broadcast, multicast and unknown unicast each have a token bucket at the
+ * ingress port. Known unicast is never flooded, also when the table is full: a full table stops
+ * learning, and unknown destinations still flood within the limit. A learned MAC moves to another
+ * port at once between ports of behind: lan (the device is one of them), but at most five times in
+ * ten seconds; where the old or the new port is behind: host, after a hold time of 5 s without a
+ * frame from its owner (SOURCE_CONFLICT until then). Ageing: 300 s. A frame with nobody to go to (a
+ * lone port floods) is a drop SAME_PORT. Ports of behind: host are guarded (switch/guard.h); the
+ * device never is.
  *
- * IP: the longest prefix decides; a packet from a peer whose source is not one of that port's prefixes is dropped; unmatched from a
- * client goes to the device port, from the device nowhere (NO_ROUTE, answered with ICMP unreachable), and never back to its ingress
- * (SAME_PORT). Too big: answered by ICMP fragmentation needed / ICMPv6 packet too big, at most 100 a second for each port (IPv4
- * without DF too: nothing here fragments). A router of unicast only: multicast, broadcast, loopback and link-local destinations are
- * dropped as NO_ROUTE, unanswered; such sources, from a peer, as SOURCE_ADDRESS.
+ * IP: the longest prefix decides; a packet from a peer whose source is not one of that port's
+ * prefixes is dropped; unmatched from a client goes to the device port, from the device nowhere
+ * (NO_ROUTE, answered with ICMP unreachable), and never back to its ingress (SAME_PORT). Too big:
+ * answered by ICMP fragmentation needed / ICMPv6 packet too big, at most 100 a second for each port
+ * (IPv4 without DF too: nothing here fragments). A router of unicast only: multicast, broadcast,
+ * loopback and link-local destinations are dropped as NO_ROUTE, unanswered; such sources, from a
+ * peer, as SOURCE_ADDRESS.
  *
- * Pipe: what comes from one port leaves by the other (PORT_DOWN while there is none). No learning, no limits, no guards. In IP,
- * prefixes of the device port say who this client is: as soon as one is known, a packet to anybody else (DESTINATION_ADDRESS) or
- * from anybody else (SOURCE_ADDRESS) is dropped; while none is, nothing is.
+ * Pipe: what comes from one port leaves by the other (PORT_DOWN while there is none). No learning,
+ * no limits, no guards. In IP, prefixes of the device port say who this client is: as soon as one
+ * is known, a packet to anybody else (DESTINATION_ADDRESS) or from anybody else (SOURCE_ADDRESS) is
+ * dropped; while none is, nothing is.
  *
  * Pure: no descriptors, no clock but the now_ns that the caller gives.
  */
@@ -63,7 +70,8 @@ struct vswitch_options {
 };
 
 struct vport_ops {
-	/* Take one packet (borrowed) or count the drop itself in port->drops. Never calls back into the switch. */
+	/* Take one packet (borrowed) or count the drop itself in port->drops. Never calls back into
+	 * the switch. */
 	void (*output)(struct vport *port, const struct lw_packet *packet);
 	/* After a batch in which output was called. May be NULL. */
 	void (*flush)(struct vport *port);
@@ -75,7 +83,8 @@ struct vport_policy {
 	uint32_t broadcast_per_second, multicast_per_second, unknown_per_second; /* burst: twice */
 };
 
-/* The defaults of behind: host or lan (DESIGN and lw_peer_options), for everything that is 0 in the policy. */
+/* The defaults of behind: host or lan (DESIGN and lw_peer_options), for everything that is 0 in the
+ * policy. */
 void vport_policy_complete(struct vport_policy *policy);
 
 struct token_bucket {
@@ -87,9 +96,10 @@ struct vport {
 	/* Set by the owner before vswitch_add. */
 	const struct vport_ops *ops;
 	const char *name; /* must outlive the port; for captures */
-	bool is_device; /* the machine's own side: trusted as a LAN, never isolated, default route of clients */
-	uint32_t
-		mtu; /* IP bytes; a frame may have 22 more, for its header and two tags. 0: no limit */
+	bool is_device;   /* the machine's own side: trusted as a LAN, never isolated, default route
+			     of clients */
+	uint32_t mtu;     /* IP bytes; a frame may have 22 more, for its header and two tags. 0: no
+			     limit */
 	struct vport_policy policy;
 	/* Written by the switch, read by anybody on the thread. */
 	uint64_t received_packets, received_bytes, sent_packets,
@@ -109,7 +119,8 @@ int vswitch_new(const struct vswitch_options *options, struct vswitch **ret_swit
 void vswitch_free(struct vswitch *vswitch); /* without ports */
 void vswitch_set_captures(struct vswitch *vswitch, struct capture_set *captures);
 
-/* 0, -ENOSPC (also for a second device, and for a third port of a pipe). The port keeps its counters across remove and add. */
+/* 0, -ENOSPC (also for a second device, and for a third port of a pipe). The port keeps its
+ * counters across remove and add. */
 int vswitch_add(struct vswitch *vswitch, struct vport *port);
 void vswitch_remove(struct vswitch *vswitch,
 		    struct vport *port); /* forgets its MACs and prefixes; idempotent */
@@ -119,14 +130,17 @@ void vswitch_flush_port(struct vswitch *vswitch, struct vport *port);
 void vswitch_input(struct vswitch *vswitch, struct vport *ingress, const struct lw_packet *packets,
 		   size_t n, uint64_t now_ns);
 
-/* IP: prefix (host bits cleared) leads to port. 0 (also when it does so already); -EEXIST when another port has the same, -ENOSPC. */
+/* IP: prefix (host bits cleared) leads to port. 0 (also when it does so already); -EEXIST when
+ * another port has the same, -ENOSPC. */
 int vswitch_add_prefix(struct vswitch *vswitch, struct vport *port, const struct ip_prefix *prefix);
 void vswitch_clear_prefixes(struct vswitch *vswitch, struct vport *port);
 /* IP: who has the address; NULL: nobody. */
 struct vport *vswitch_find_address(const struct vswitch *vswitch, const struct ip_address *address);
-/* IP: addresses from which the hub itself answers (ICMP errors); also what clients may reach on the device with between isolated. */
+/* IP: addresses from which the hub itself answers (ICMP errors); also what clients may reach on the
+ * device with between isolated. */
 int vswitch_add_own_address(struct vswitch *vswitch, const struct ip_address *address);
-/* Ethernet: a MAC of the device itself: never learned, always behind the device, SOURCE_OWN from any other port. -ENOSPC: after eight. */
+/* Ethernet: a MAC of the device itself: never learned, always behind the device, SOURCE_OWN from
+ * any other port. -ENOSPC: after eight. */
 int vswitch_add_own_mac(struct vswitch *vswitch, const struct mac_address *mac);
 
 uint32_t vswitch_macs(const struct vswitch *vswitch);

@@ -11,7 +11,8 @@
 
 #include "base/memory.h"
 
-/* Why a peer's handshake is not good enough, whoever it is. In this order: the first that is true is told. */
+/* Why a peer's handshake is not good enough, whoever it is. In this order: the first that is true
+ * is told. */
 static const struct fault {
 	unsigned flag;
 	int hub_error, client_error; /* who judges */
@@ -94,7 +95,8 @@ void admission_book_free(struct admission_book *book)
 	free(book);
 }
 
-/* A pin is the hash of a public key, which the peer shows to everybody: looking it up by comparison tells nothing. */
+/* A pin is the hash of a public key, which the peer shows to everybody: looking it up by comparison
+ * tells nothing. */
 static const struct admission_entry *find(const struct admission_book *book, const struct pin *pin)
 {
 	struct admission_entry wanted = { .pin = *pin };

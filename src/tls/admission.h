@@ -2,11 +2,13 @@
 /*
  * Admission: the one place that lets a peer in.
  *
- * Theory of operation. The handshake proves that the peer has the key of the certificate it showed. Whether that key may come in
- * is decided here, by one pure function of facts (certificate, flags, pins, CA result, protocol, time) and the book (who is
- * expected). It refuses by default, runs before anything is allocated for the peer, and gives a sentence for the log and one for
- * the peer. With pinned keys the certificate is only a wrapper: its dates, names and usages are not looked at; its key is, and
- * the strength of that. CA mode will add facts (chain, name, EKU, validity, CRL) that are judged here and nowhere else.
+ * Theory of operation. The handshake proves that the peer has the key of the certificate it showed.
+ * Whether that key may come in is decided here, by one pure function of facts (certificate, flags,
+ * pins, CA result, protocol, time) and the book (who is expected). It refuses by default, runs
+ * before anything is allocated for the peer, and gives a sentence for the log and one for the peer.
+ * With pinned keys the certificate is only a wrapper: its dates, names and usages are not looked
+ * at; its key is, and the strength of that. CA mode will add facts (chain, name, EKU, validity,
+ * CRL) that are judged here and nowhere else.
  */
 #ifndef TLS_ADMISSION_H
 #define TLS_ADMISSION_H
@@ -63,7 +65,8 @@ struct admission {
 	enum admission_verdict verdict;
 	char name[ADMISSION_NAME_SIZE]; /* admitted: whose key it is ("hub" at a client) */
 	int connection_error;           /* enum lw_connection_error; 0 when admitted */
-	/* refused: for our user and log, with the pin that was shown; for the peer, nothing that it does not know */
+	/* refused: for our user and log, with the pin that was shown; for the peer, nothing that it
+	 * does not know */
 	char text[ADMISSION_TEXT_SIZE];
 	char peer_text[ADMISSION_TEXT_SIZE];
 };

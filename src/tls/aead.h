@@ -17,11 +17,13 @@ struct aead_backend {
 	bool (*supports)(enum aead_algorithm algorithm);
 	int (*open_key)(enum aead_algorithm algorithm, const uint8_t *key, struct aead **ret_aead);
 	void (*free_key)(struct aead *aead); /* erases it */
-	/* out: length bytes of ciphertext, then the tag. in and out are equal or do not overlap. Return: 0 or -EIO. */
+	/* out: length bytes of ciphertext, then the tag. in and out are equal or do not overlap.
+	 * Return: 0 or -EIO. */
 	int (*seal)(struct aead *aead, const uint8_t nonce[AEAD_NONCE_SIZE], const uint8_t *ad,
 		    size_t ad_length, const uint8_t *in, size_t length, uint8_t *out);
 	/*
-	 * in: length bytes of ciphertext, then the tag. Compares in constant time; on -EBADMSG out has been erased before it returns.
+	 * in: length bytes of ciphertext, then the tag. Compares in constant time; on -EBADMSG out
+	 * has been erased before it returns.
 	 */
 	int (*open)(struct aead *aead, const uint8_t nonce[AEAD_NONCE_SIZE], const uint8_t *ad,
 		    size_t ad_length, const uint8_t *in, size_t length, uint8_t *out);

@@ -88,7 +88,8 @@ static int seal(struct aead *aead, const uint8_t nonce[AEAD_NONCE_SIZE], const u
 	return r ? -EIO : 0;
 }
 
-/* Both functions of the library compare in constant time and erase themselves; what we promise does not rest on that. */
+/* Both functions of the library compare in constant time and erase themselves; what we promise does
+ * not rest on that. */
 static int open(struct aead *aead, const uint8_t nonce[AEAD_NONCE_SIZE], const uint8_t *ad,
 		size_t ad_length, const uint8_t *in, size_t length, uint8_t *out)
 {

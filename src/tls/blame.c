@@ -12,8 +12,8 @@
 #include "tls/compat.h"
 
 /*
- * An alert says the reason in every version of the library, which its codes do not: the one that we sent or the one that came.
- * NULL: the general sentence.
+ * An alert says the reason in every version of the library, which its codes do not: the one that we
+ * sent or the one that came. NULL: the general sentence.
  */
 static const struct saying {
 	uint8_t alert;

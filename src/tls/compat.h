@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Where mbedTLS 2.28 and 3.6 differ: the one place that asks for the version. Private to this folder. */
+/* Where mbedTLS 2.28 and 3.6 differ: the one place that asks for the version. Private to this
+ * folder. */
 #ifndef TLS_COMPAT_H
 #define TLS_COMPAT_H
 
@@ -112,7 +113,8 @@ static inline bool compat_is_over(const mbedtls_ssl_context *ssl)
 #endif
 }
 
-/* A record that is written but not yet given to the transport: 3.6 does that with the next step only. */
+/* A record that is written but not yet given to the transport: 3.6 does that with the next step
+ * only. */
 static inline bool compat_has_unsent(const mbedtls_ssl_context *ssl)
 {
 	return ssl->MBEDTLS_PRIVATE(out_left) != 0;
@@ -190,7 +192,8 @@ static inline void compat_conf_versions(mbedtls_ssl_config *config)
 #endif
 }
 
-/* Neither asked for nor given: a ticket would spend a nonce, and resumption skips every check of the peer. */
+/* Neither asked for nor given: a ticket would spend a nonce, and resumption skips every check of
+ * the peer. */
 static inline void compat_conf_no_tickets(mbedtls_ssl_config *config, bool is_client)
 {
 	if (is_client)

@@ -243,8 +243,8 @@ static void make_pin(const mbedtls_pk_context *key, struct pin *ret_pin)
 }
 
 /*
- * The wrapper: a name, and a validity that says nothing. Each has a name of its own, or the library would take the peer's
- * certificate for one that ours has issued and spend 3 ms on its signature.
+ * The wrapper: a name, and a validity that says nothing. Each has a name of its own, or the library
+ * would take the peer's certificate for one that ours has issued and spend 3 ms on its signature.
  */
 static int write_certificate(mbedtls_pk_context *key, struct library_random *random, char *pem,
 			     size_t size)

@@ -10,7 +10,8 @@
 struct lw_error;
 struct credentials;
 
-/* SHA-256 of a DER SubjectPublicKeyInfo (RFC 7469, section 2.4). Text: "SHA256:" and 43 characters of base64, "=" optional. */
+/* SHA-256 of a DER SubjectPublicKeyInfo (RFC 7469, section 2.4). Text: "SHA256:" and 43 characters
+ * of base64, "=" optional. */
 struct pin {
 	uint8_t sha256[32];
 };
@@ -23,9 +24,10 @@ const char *pin_format(const struct pin *pin, char text[PIN_TEXT_SIZE]);
 bool pin_equal(const struct pin *a, const struct pin *b);
 
 /*
- * Load a PEM file of one private key and its certificate (FILE_SECRET rules). Refused with what is allowed: other permissions
- * (T46), an encrypted key, a key that does not belong to the certificate, RSA below 2048 bits, curves other than P-256 and
- * P-384, nothing at all. Used by the handshake role only, after this.
+ * Load a PEM file of one private key and its certificate (FILE_SECRET rules). Refused with what is
+ * allowed: other permissions (T46), an encrypted key, a key that does not belong to the
+ * certificate, RSA below 2048 bits, curves other than P-256 and P-384, nothing at all. Used by the
+ * handshake role only, after this.
  */
 int credentials_load(const char *file, struct credentials **ret_credentials,
 		     struct lw_error *ret_error);
@@ -35,7 +37,8 @@ int credentials_parse(const char *name, const char *pem, size_t length,
 void credentials_free(struct credentials *credentials);
 const struct pin *credentials_pin(const struct credentials *credentials);
 
-/* A new P-256 key and a self-signed certificate around it, as PEM (malloc'd, terminated; erase it after use). */
+/* A new P-256 key and a self-signed certificate around it, as PEM (malloc'd, terminated; erase it
+ * after use). */
 int credentials_generate(char **ret_pem, size_t *ret_length, struct pin *ret_pin,
 			 struct lw_error *ret_error);
 

@@ -8,7 +8,8 @@
 
 #include "tls/credentials.h"
 
-/* By pointer, because the library wants its objects writable: it fills tables of the curve in them as it goes. */
+/* By pointer, because the library wants its objects writable: it fills tables of the curve in them
+ * as it goes. */
 struct credentials {
 	mbedtls_pk_context *key;
 	mbedtls_x509_crt *certificate; /* ours first, then any that lead to its CA */

@@ -95,7 +95,8 @@ void export_attach(mbedtls_ssl_context *ssl, struct export *export)
 
 #endif
 
-/* RFC 5246 6.3: no MAC keys with an AEAD; the salt of GCM has 4 bytes, ChaCha20-Poly1305 uses all 12 (RFC 7905). */
+/* RFC 5246 6.3: no MAC keys with an AEAD; the salt of GCM has 4 bytes, ChaCha20-Poly1305 uses all
+ * 12 (RFC 7905). */
 static int derive_tls12(const struct export *export, struct export_pair *pair)
 {
 	size_t key = aead_key_size(pair->client.algorithm);

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The secrets of a handshake, as the library exports them, and the record secrets made of them. Private to this folder.
+ * The secrets of a handshake, as the library exports them, and the record secrets made of them.
+ * Private to this folder.
  *
- * The library exports before the handshake has succeeded: what is here means nothing until that, and admission, are done.
+ * The library exports before the handshake has succeeded: what is here means nothing until that,
+ * and admission, are done.
  */
 #ifndef TLS_EXPORT_H
 #define TLS_EXPORT_H
@@ -28,8 +30,9 @@ struct export
 };
 
 /*
- * Have the library export. The callback of 2.28 belongs to the configuration, so *owner names the handshake in progress and
- * is NULL between steps; 3.6 has one for each connection. owner must outlive the configuration.
+ * Have the library export. The callback of 2.28 belongs to the configuration, so *owner names the
+ * handshake in progress and is NULL between steps; 3.6 has one for each connection. owner must
+ * outlive the configuration.
  */
 void export_configure(mbedtls_ssl_config *config, struct export **owner);
 void export_attach(mbedtls_ssl_context *ssl, struct export *export);

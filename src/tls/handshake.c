@@ -18,7 +18,8 @@
 #include "tls/record_cipher.h"
 #include "tls/tls_config.h"
 
-/* With pins no name is looked at, but 2.28 accepts any certificate of the CA from a server that it has no name for. */
+/* With pins no name is looked at, but 2.28 accepts any certificate of the CA from a server that it
+ * has no name for. */
 #define SERVER_NAME "longwire"
 
 /* What the verify callback saw of the peer's own certificate. */
@@ -79,9 +80,9 @@ static void judge(struct tls_handshake *handshake)
 }
 
 /*
- * The library asks for each certificate of the chain, the peer's own last. With pins only that one's key counts; what else was found
- * is cleared, or the library would end the handshake before admission could say why. The client judges here, before it sends
- * anything of its own.
+ * The library asks for each certificate of the chain, the peer's own last. With pins only that
+ * one's key counts; what else was found is cleared, or the library would end the handshake before
+ * admission could say why. The client judges here, before it sends anything of its own.
  */
 static int verify(void *user, mbedtls_x509_crt *certificate, int depth, uint32_t *flags)
 {
@@ -141,7 +142,8 @@ void tls_handshake_free(struct tls_handshake *handshake)
 	free(handshake);
 }
 
-/* Step by step, to see which record is our Finished. Return: 0 at the end, or what the library returned. */
+/* Step by step, to see which record is our Finished. Return: 0 at the end, or what the library
+ * returned. */
 static int advance(struct tls_handshake *handshake)
 {
 	int finished = handshake->config->side == ADMISSION_HUB ? MBEDTLS_SSL_SERVER_FINISHED
@@ -201,7 +203,8 @@ static void send_alert(struct tls_handshake *handshake, int library_error)
 					       : MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE);
 }
 
-/* The peer's certificate, or that there was none, explains a failure better than what the library made of it. */
+/* The peer's certificate, or that there was none, explains a failure better than what the library
+ * made of it. */
 static bool is_certificate_fault(struct tls_handshake *handshake, int library_error)
 {
 	if (handshake->is_judged)
@@ -218,7 +221,8 @@ static enum tls_progress fail(struct tls_handshake *handshake, int library_error
 {
 	const struct transport *transport = &handshake->transport;
 
-	/* At most one alert: the library's own, which was then written in the step that failed, or ours. */
+	/* At most one alert: the library's own, which was then written in the step that failed, or
+	 * ours. */
 	if (transport->written.records == records_before && !transport->read.has_alert)
 		send_alert(handshake, library_error);
 	if (is_certificate_fault(handshake, library_error))

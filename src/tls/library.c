@@ -16,8 +16,9 @@ static pthread_once_t started = PTHREAD_ONCE_INIT;
 static int start_result;
 
 /*
- * mbedTLS 2.28 looks for AES-NI in the first AES operation without a lock: two threads in it at once could use tables and
- * instructions for one key. One operation before there are others settles it.
+ * mbedTLS 2.28 looks for AES-NI in the first AES operation without a lock: two threads in it at
+ * once could use tables and instructions for one key. One operation before there are others settles
+ * it.
  */
 static void start(void)
 {

@@ -12,8 +12,8 @@
 int library_start(void);
 
 /*
- * A generator of its own, seeded from the kernel. It belongs to one thread and must be made after the last fork, or
- * two processes would draw the same nonces.
+ * A generator of its own, seeded from the kernel. It belongs to one thread and must be made after
+ * the last fork, or two processes would draw the same nonces.
  */
 struct library_random {
 	mbedtls_entropy_context entropy;

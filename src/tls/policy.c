@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The policy: what this program agrees to in a TLS handshake, and how it judges the strength of keys. */
+/* The policy: what this program agrees to in a TLS handshake, and how it judges the strength of
+ * keys. */
 #include "tls/policy.h"
 
 #include <errno.h>
@@ -31,7 +32,8 @@ static const struct suite {
 
 _Static_assert(ARRAY_SIZE(known_suites) < POLICY_SUITES_MAX, "the list ends with 0");
 
-/* What a certificate may be made of. Weaker ones are flagged, not refused here: admission says the sentence. */
+/* What a certificate may be made of. Weaker ones are flagged, not refused here: admission says the
+ * sentence. */
 static const mbedtls_x509_crt_profile profile = {
 	.allowed_mds = MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA256) |
 		       MBEDTLS_X509_ID_FLAG(MBEDTLS_MD_SHA384) |
@@ -119,7 +121,8 @@ int policy_configure(struct policy *policy, mbedtls_ssl_config *ssl, enum admiss
 	compat_conf_signatures(ssl);
 	mbedtls_ssl_conf_cert_profile(ssl, &profile);
 	mbedtls_ssl_conf_authmode(ssl, MBEDTLS_SSL_VERIFY_REQUIRED);
-	/* The library verifies against something only if there is a CA; with pins what it says of the chain is not looked at. */
+	/* The library verifies against something only if there is a CA; with pins what it says of
+	 * the chain is not looked at. */
 	mbedtls_ssl_conf_ca_chain(ssl, credentials->certificate, NULL);
 	if (!is_client)
 		mbedtls_ssl_conf_cert_req_ca_list(ssl, MBEDTLS_SSL_CERT_REQ_CA_LIST_DISABLED);

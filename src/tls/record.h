@@ -2,15 +2,18 @@
 /*
  * The record engine: TLS records after the take-over, sealed and opened on buffers.
  *
- * Theory of operation. RFC 5246 6.2.3.3 with RFC 5288 / RFC 7905 nonces (TLS 1.2), RFC 8446 5.2 (TLS 1.3). TLS 1.2 begins at
- * sequence 1 both ways (Finished was record 0) and its explicit nonce is the sequence number; TLS 1.3 begins at 0. Sealing
- * cuts plaintext into records of at most max_plain; opening gives contiguous plaintext, so that a unit may span records.
+ * Theory of operation. RFC 5246 6.2.3.3 with RFC 5288 / RFC 7905 nonces (TLS 1.2), RFC 8446 5.2
+ * (TLS 1.3). TLS 1.2 begins at sequence 1 both ways (Finished was record 0) and its explicit nonce
+ * is the sequence number; TLS 1.3 begins at 0. Sealing cuts plaintext into records of at most
+ * max_plain; opening gives contiguous plaintext, so that a unit may span records.
  *
- * After the take-over a peer may still send: application data; close_notify (RECORD_CLOSED); in TLS 1.3 KeyUpdate (keys are
- * renewed, and answered if asked) and NewSessionTicket (ignored, at most 8). Everything else is fatal with the right alert: HelloRequest
- * and other handshake messages, ChangeCipherSpec, warnings other than close_notify, an all-zero TLS 1.3 record, a record too
- * long or too short, five empty records in a row, a wrong tag. A handshake message may not be split or joined around a key change.
- * Neither side of AES-GCM goes beyond 2^24.5 records on one key: a sender is told to renew at RECORD_RENEW_AT.
+ * After the take-over a peer may still send: application data; close_notify (RECORD_CLOSED); in
+ * TLS 1.3 KeyUpdate (keys are renewed, and answered if asked) and NewSessionTicket (ignored, at
+ * most 8). Everything else is fatal with the right alert: HelloRequest and other handshake
+ * messages, ChangeCipherSpec, warnings other than close_notify, an all-zero TLS 1.3 record, a
+ * record too long or too short, five empty records in a row, a wrong tag. A handshake message may
+ * not be split or joined around a key change. Neither side of AES-GCM goes beyond 2^24.5 records on
+ * one key: a sender is told to renew at RECORD_RENEW_AT.
  *
  * No I/O, no clock, no allocation but in _new. One thread at a time.
  */
@@ -42,7 +45,8 @@ enum {
 #define RECORD_RENEW_AT (UINT64_C(1) << 23)  /* records on one key: well before 2^24.5 */
 #define RECORD_LIMIT    (UINT64_C(23726566)) /* 2^24.5: nothing is sealed beyond */
 
-/* One direction. version 0x0303 or 0x0304. TLS 1.3: secret is the traffic secret, from which key and iv come. */
+/* One direction. version 0x0303 or 0x0304. TLS 1.3: secret is the traffic secret, from which key
+ * and iv come. */
 struct record_secrets {
 	uint16_t version;
 	enum aead_algorithm algorithm;
@@ -74,14 +78,16 @@ void record_opener_free(struct record_opener *opener);
 /* The size of length bytes of plaintext once sealed. */
 size_t record_sealed_size(const struct record_sealer *sealer, size_t length);
 /*
- * Seal as much of plain as fits into out, whole records only. Return: bytes written (0: not even one record fits, or the limit is
- * reached: record_sealer_is_spent), with *ret_taken bytes of plain used; or -EIO. plain and out do not overlap.
+ * Seal as much of plain as fits into out, whole records only. Return: bytes written (0: not even
+ * one record fits, or the limit is reached: record_sealer_is_spent), with *ret_taken bytes of plain
+ * used; or -EIO. plain and out do not overlap.
  */
 ssize_t record_seal(struct record_sealer *sealer, const uint8_t *plain, size_t length, uint8_t *out,
 		    size_t size, size_t *ret_taken);
 bool record_sealer_wants_renewal(const struct record_sealer *sealer); /* beyond RECORD_RENEW_AT */
 bool record_sealer_is_spent(const struct record_sealer *sealer);
-/* TLS 1.3: seal a KeyUpdate (request or not) and renew our own key. Return: bytes written, -ENOSPC, -EOPNOTSUPP (TLS 1.2), -EIO. */
+/* TLS 1.3: seal a KeyUpdate (request or not) and renew our own key. Return: bytes written, -ENOSPC,
+ * -EOPNOTSUPP (TLS 1.2), -EIO. */
 ssize_t record_seal_key_update(struct record_sealer *sealer, bool request, uint8_t *out,
 			       size_t size);
 
@@ -96,7 +102,8 @@ enum record_alert {
 	RECORD_ALERT_INTERNAL_ERROR = 80,
 };
 
-/* Seal an alert (level warning for close_notify, else fatal). Return: bytes written, -ENOSPC, or -EIO. */
+/* Seal an alert (level warning for close_notify, else fatal). Return: bytes written, -ENOSPC, or
+ * -EIO. */
 ssize_t record_seal_alert(struct record_sealer *sealer, enum record_alert alert, uint8_t *out,
 			  size_t size);
 
@@ -114,12 +121,14 @@ struct record_opened {
 	size_t plain; /* bytes written to plain, contiguous */
 	int alert;
 	const char *reason; /* of RECORD_BROKEN, a static sentence */
-	bool answer_update; /* a KeyUpdate with update_requested came: seal one (not requesting) before the next data */
+	bool answer_update; /* a KeyUpdate with update_requested came: seal one (not requesting)
+			       before the next data */
 };
 
 /*
- * Open every whole record of data into plain (size bytes; no overlap). What was opened before the record that ended it is in
- * plain and authentic. After any end (CLOSED, BROKEN, ALERTED) nothing more is read: the same end is told again.
+ * Open every whole record of data into plain (size bytes; no overlap). What was opened before the
+ * record that ended it is in plain and authentic. After any end (CLOSED, BROKEN, ALERTED) nothing
+ * more is read: the same end is told again.
  */
 enum record_status record_open(struct record_opener *opener, const uint8_t *data, size_t length,
 			       uint8_t *plain, size_t size, struct record_opened *ret_opened);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What sealing and opening have in common: one direction's key, nonces and header. Private to the record engine. */
+/* What sealing and opening have in common: one direction's key, nonces and header. Private to the
+ * record engine. */
 #ifndef TLS_RECORD_CIPHER_H
 #define TLS_RECORD_CIPHER_H
 

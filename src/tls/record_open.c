@@ -16,7 +16,8 @@ enum {
 	ALERT_FATAL = 2,
 };
 
-/* A post-handshake message that may come in pieces: its header and first byte, the rest is skipped. */
+/* A post-handshake message that may come in pieces: its header and first byte, the rest is skipped.
+ */
 struct message {
 	uint8_t head[HANDSHAKE_HEADER_SIZE + KEY_UPDATE_SIZE];
 	size_t have;
@@ -31,7 +32,8 @@ struct record_opener {
 	int alert;
 	const char *reason;
 	unsigned empty, tickets, updates;
-	/* For content that is not data, and where plain has room for the content but not for the type behind it. */
+	/* For content that is not data, and where plain has room for the content but not for the
+	 * type behind it. */
 	uint8_t scratch[RECORD_PLAIN_MAX + 1];
 };
 
@@ -110,7 +112,8 @@ static enum record_status check_header(struct record_opener *opener, const uint8
 	return RECORD_MORE;
 }
 
-/* Where the record can be opened to: straight into plain if it fits there. Return: whether there is a place. */
+/* Where the record can be opened to: straight into plain if it fits there. Return: whether there is
+ * a place. */
 static bool find_room(struct record_opener *opener, uint8_t *plain, size_t room,
 		      struct arrival *arrival)
 {

@@ -9,7 +9,8 @@
 #include "tls/record_cipher.h"
 
 enum {
-	/* Records that data leaves below the limit, so that a spent sealer can still renew its key or say goodbye. */
+	/* Records that data leaves below the limit, so that a spent sealer can still renew its key
+	   or say goodbye. */
 	CONTROL_RESERVE = 8,
 };
 
@@ -33,7 +34,8 @@ int record_sealer_new(const struct record_secrets *secrets, const struct aead_ba
 	}
 	sealer->renew_at = RECORD_RENEW_AT;
 	sealer->limit = RECORD_LIMIT;
-	/* ChaCha20-Poly1305 has no bound within reach (RFC 8446 5.5) but the sequence number itself. */
+	/* ChaCha20-Poly1305 has no bound within reach (RFC 8446 5.5) but the sequence number
+	 * itself. */
 	if (!record_cipher_is_gcm(&sealer->cipher)) {
 		sealer->renew_at = UINT64_MAX / 4;
 		sealer->limit = UINT64_MAX / 2;
@@ -75,7 +77,8 @@ size_t record_sealed_size(const struct record_sealer *sealer, size_t length)
 	return length + records * record_cipher_overhead(&sealer->cipher);
 }
 
-/* One record, which fits. TLS 1.3 hides the type behind the content, so both are gathered in out and sealed in place. */
+/* One record, which fits. TLS 1.3 hides the type behind the content, so both are gathered in out
+ * and sealed in place. */
 static int seal_one(struct record_cipher *cipher, enum record_type type, const uint8_t *plain,
 		    size_t length, uint8_t *out)
 {
@@ -164,7 +167,8 @@ ssize_t record_seal_key_update(struct record_sealer *sealer, bool request, uint8
 	written = seal_control(sealer, RECORD_TYPE_HANDSHAKE, message, sizeof(message), out, size);
 	if (written < 0)
 		return written;
-	/* The peer renews when it reads this, so the record must not go out unless we do the same. */
+	/* The peer renews when it reads this, so the record must not go out unless we do the same.
+	 */
 	if (record_cipher_renew(&sealer->cipher)) {
 		memory_erase(out, (size_t)written);
 		return -EIO;

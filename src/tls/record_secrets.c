@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The key schedule behind the handshake: HKDF-Expand-Label and what TLS 1.3 makes of a traffic secret. */
+/* The key schedule behind the handshake: HKDF-Expand-Label and what TLS 1.3 makes of a traffic
+ * secret. */
 #include <errno.h>
 #include <string.h>
 

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The library's transport in memory, and what can be seen of the records that pass. Private to this folder.
+ * The library's transport in memory, and what can be seen of the records that pass. Private to this
+ * folder.
  *
- * Watching the record headers tells what the library does not: how many records it wrote, the alert that came in clear, and
- * what kind of stranger it was that does not speak TLS.
+ * Watching the record headers tells what the library does not: how many records it wrote, the alert
+ * that came in clear, and what kind of stranger it was that does not speak TLS.
  */
 #ifndef TLS_TRANSPORT_H
 #define TLS_TRANSPORT_H

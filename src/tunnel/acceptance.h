@@ -2,12 +2,14 @@
 /*
  * Acceptance: what becomes of the settings that a hub offers. Pure.
  *
- * Pinning proves who the hub is, not that it means well. Local settings win; what they leave open is taken from the offer where
- * accept: allows it and the offer is sane; everything else is left out and said in refused. Never taken, whatever accept: says: the
- * hub's own address, loopback, multicast, unspecified or broadcast addresses, an MTU outside 576 … 9216, addresses whose prefix
+ * Pinning proves who the hub is, not that it means well. Local settings win; what they leave open
+ * is taken from the offer where accept: allows it and the offer is sane; everything else is left
+ * out and said in refused. Never taken, whatever accept: says: the hub's own address, loopback,
+ * multicast, unspecified or broadcast addresses, an MTU outside 576 … 9216, addresses whose prefix
  * would swallow the world (shorter than /8, or /16 in IPv6).
  *
- * A host's TAP (not bridged) gets a MAC derived from its identity unless settings give one, so that leases and ARP caches survive.
+ * A host's TAP (not bridged) gets a MAC derived from its identity unless settings give one, so that
+ * leases and ARP caches survive.
  */
 #ifndef TUNNEL_ACCEPTANCE_H
 #define TUNNEL_ACCEPTANCE_H

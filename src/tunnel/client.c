@@ -155,7 +155,8 @@ static void forget_prefixes(struct lw_tunnel *tunnel)
 		vswitch_clear_prefixes(tunnel->vswitch, &tunnel->device);
 }
 
-/* From now on only what is addressed to this machine, or to the networks it speaks for, comes in. */
+/* From now on only what is addressed to this machine, or to the networks it speaks for, comes in.
+ */
 static void learn_prefixes(struct lw_tunnel *tunnel, const struct accepted *accepted)
 {
 	if (tunnel->layer != LW_LAYER_IP)
@@ -187,7 +188,8 @@ static void settings_applied(const struct lw_error *error, void *user)
 		return;
 	}
 	if (!tunnel->session || tunnel->link != LW_LINK_HELLO)
-		return; /* lost meanwhile: the next session applies them again, which does nothing */
+		return; /* lost meanwhile: the next session applies them again, which does nothing
+			 */
 	loop_timer_cancel(&tunnel->timer);
 	link_set(tunnel, LW_LINK_UP);
 	backoff_reset(&tunnel->backoff);

@@ -2,19 +2,20 @@
 /*
  * The client: Longwire's own tunnel provider, written against the public provider interface alone.
  *
- * Theory of operation. A client is a pipe: a switch of two ports, the device's flow and the hub. The link to the hub is a small machine:
+ * Theory of operation. A client is a pipe: a switch of two ports, the device's flow and the hub.
+ * The link to the hub is a small machine:
  *
  *   IDLE        not started
- *   RESOLVING   names and connects are under way (the dialer), or the caller's dial function was asked
- *   HANDSHAKE   the handshake role has the socket
- *   HELLO       a session exists; the hub's hello, then its settings, are awaited (10 s)
- *   UP          settings are applied; packets flow
+ *   RESOLVING   names and connects are under way (the dialer), or the caller's dial function was
+ * asked HANDSHAKE   the handshake role has the socket HELLO       a session exists; the hub's
+ * hello, then its settings, are awaited (10 s) UP          settings are applied; packets flow
  *   WAITING     for the next attempt
  *
- * link_set() is its only writer. A start is finished when UP is first reached; a session that ends later makes the provider
- * reassert, with device, addresses and routes in place, until UP is reached again. How long to wait is backoff's to say; what of an
- * offer is applied, acceptance's. Only an unusable identity or settings that cannot be applied end the tunnel by itself, or any
- * end when it was told to try once.
+ * link_set() is its only writer. A start is finished when UP is first reached; a session that ends
+ * later makes the provider reassert, with device, addresses and routes in place, until UP is
+ * reached again. How long to wait is backoff's to say; what of an offer is applied, acceptance's.
+ * Only an unusable identity or settings that cannot be applied end the tunnel by itself, or any end
+ * when it was told to try once.
  */
 #ifndef TUNNEL_CLIENT_H
 #define TUNNEL_CLIENT_H

@@ -2,10 +2,11 @@
 /*
  * Reaching a hub: names to addresses to one connected socket.
  *
- * Theory of operation. Each attempt resolves every name anew, on a thread of its own, and tries all addresses of all hubs, the
- * families taking turns, one more every 250 ms while none has answered (RFC 8305). The first to connect wins and the others are
- * closed. The order begins one further with each attempt, so that an address that connects but is no good does not stand in
- * the way of the next. At most DIAL_ADDRESSES_MAX addresses; an attempt ends after DIAL_DEADLINE_MS.
+ * Theory of operation. Each attempt resolves every name anew, on a thread of its own, and tries all
+ * addresses of all hubs, the families taking turns, one more every 250 ms while none has answered
+ * (RFC 8305). The first to connect wins and the others are closed. The order begins one further
+ * with each attempt, so that an address that connects but is no good does not stand in the way of
+ * the next. At most DIAL_ADDRESSES_MAX addresses; an attempt ends after DIAL_DEADLINE_MS.
  */
 #ifndef TUNNEL_DIALER_H
 #define TUNNEL_DIALER_H
@@ -27,8 +28,8 @@ enum {
 };
 
 /*
- * fd ≥ 0: connected, non-blocking, the taker's; peer says to whom. -1: error says why (resolution failed, refused, no answer).
- * Runs once for each start, from the loop.
+ * fd ≥ 0: connected, non-blocking, the taker's; peer says to whom. -1: error says why (resolution
+ * failed, refused, no answer). Runs once for each start, from the loop.
  */
 typedef void dialer_done_fn(int fd, const struct sockaddr_storage *peer,
 			    const struct lw_error *error, void *user);
@@ -40,7 +41,8 @@ void dialer_free(struct dialer *dialer);
 void dialer_start(struct dialer *dialer);
 void dialer_stop(struct dialer *dialer); /* idempotent; done will not run */
 
-/* TCP_NODELAY, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT: what every stream's socket gets, at both ends. */
+/* TCP_NODELAY, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT: what every stream's socket gets, at both ends.
+ */
 void socket_prepare(int fd);
 
 #endif

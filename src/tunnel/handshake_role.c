@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The handshake role's own side: sockets that wait, sockets that shake hands, sockets that linger. */
+/* The handshake role's own side: sockets that wait, sockets that shake hands, sockets that linger.
+ */
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -12,10 +13,10 @@
 #include "tunnel/roles.h"
 
 /*
- * SILENT   nothing that decides has come        → READY on a plausible beginning, gone on anything else
- * READY    a ClientHello waits for a place      → ACTIVE when there is one
- * ACTIVE   has a TLS context                    → gone (result given), LINGERING after a refusal or failure
- * LINGERING the result is given; our last bytes are on their way
+ * SILENT   nothing that decides has come        → READY on a plausible beginning, gone on anything
+ * else READY    a ClientHello waits for a place      → ACTIVE when there is one ACTIVE   has a TLS
+ * context                    → gone (result given), LINGERING after a refusal or failure LINGERING
+ * the result is given; our last bytes are on their way
  */
 enum pending_state { PENDING_SILENT = 1, PENDING_READY, PENDING_ACTIVE, PENDING_LINGERING };
 
@@ -420,8 +421,8 @@ static void take_request(struct handshake_role *role, struct handshake_request *
 }
 
 /*
- * Handshakes under way borrow the old book. They are few and short: they start again with the new one at the peer's next
- * attempt, so that nobody comes in by a book that was replaced.
+ * Handshakes under way borrow the old book. They are few and short: they start again with the new
+ * one at the peer's next attempt, so that nobody comes in by a book that was replaced.
  */
 static void take_book(struct handshake_role *role, struct role_book *message)
 {

@@ -2,16 +2,19 @@
 /*
  * The handshake role: whole TLS handshakes on sockets given to it.
  *
- * Theory of operation. The role owns the private key and every mbedTLS object and lives on a loop of its own (a thread today, a
- * process when the sandbox comes; in tests the asker's own loop). It speaks two messages. A request brings a socket; the result
- * brings it back with record secrets and the peer's identity, or says why not. Nothing else crosses.
+ * Theory of operation. The role owns the private key and every mbedTLS object and lives on a loop
+ * of its own (a thread today, a process when the sandbox comes; in tests the asker's own loop). It
+ * speaks two messages. A request brings a socket; the result brings it back with record secrets and
+ * the peer's identity, or says why not. Nothing else crosses.
  *
- * Before authentication a connection costs a struct and a descriptor. A hub's connection first waits for bytes that can be a
- * ClientHello; only then, and only while there is a place among the active (64 in all, 8 for an address, an IPv6 /64 counting
- * as one), does it get a TLS context. Those who wait in silence are evicted oldest first when HANDSHAKE_WAITING_MAX is reached; an
- * active one that has made no progress for 2 s gives its place to one that is ready. Each has 10 s from accept to
- * admission, in all, and may not send more than TLS_PREAUTH_INPUT_MAX. A refused or failed peer is sent its goodbye or alert,
- * and the socket lingers up to 1 s so that these are not lost to a reset.
+ * Before authentication a connection costs a struct and a descriptor. A hub's connection first
+ * waits for bytes that can be a ClientHello; only then, and only while there is a place among the
+ * active (64 in all, 8 for an address, an IPv6 /64 counting as one), does it get a TLS context.
+ * Those who wait in silence are evicted oldest first when HANDSHAKE_WAITING_MAX is reached; an
+ * active one that has made no progress for 2 s gives its place to one that is ready. Each has 10 s
+ * from accept to admission, in all, and may not send more than TLS_PREAUTH_INPUT_MAX. A refused or
+ * failed peer is sent its goodbye or alert, and the socket lingers up to 1 s so that these are not
+ * lost to a reset.
  */
 #ifndef TUNNEL_HANDSHAKER_H
 #define TUNNEL_HANDSHAKER_H
@@ -58,7 +61,8 @@ typedef void handshake_done_fn(struct handshake_result *result, void *user);
 struct handshake_request;
 
 /*
- * Results come on asker; the role runs on a thread of its own unless is_inline. credentials are owned from success on.
+ * Results come on asker; the role runs on a thread of its own unless is_inline. credentials are
+ * owned from success on.
  */
 int handshaker_new(struct lw_loop *asker, enum admission_side side, bool is_inline,
 		   struct credentials *credentials, struct handshaker **ret_handshaker,
@@ -70,7 +74,8 @@ void handshaker_free(struct handshaker *handshaker);
 int handshaker_set_book(struct handshaker *handshaker, struct admission_book *book);
 
 /*
- * Give a connected non-blocking socket (owned from success on). done runs once on the asker's loop, unless cancelled.
+ * Give a connected non-blocking socket (owned from success on). done runs once on the asker's loop,
+ * unless cancelled.
  */
 int handshaker_submit(struct handshaker *handshaker, int fd, const struct sockaddr_storage *peer,
 		      handshake_done_fn *done, void *user, struct handshake_request **ret_request);

@@ -176,7 +176,8 @@ static void take_pool_addresses(struct lw_port *port)
 	}
 }
 
-/* The length under which the hub's own interface has the network of this address: then the client is on-link with it. */
+/* The length under which the hub's own interface has the network of this address: then the client
+ * is on-link with it. */
 static uint8_t link_length(const struct lw_hub *hub, const struct ip_prefix *address)
 {
 	for (size_t i = 0; i < hub->n_own; i++)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The table of messages between the packet role and the handshake role. Private to handshaker.c and handshake_role.c.
+ * The table of messages between the packet role and the handshake role. Private to handshaker.c and
+ * handshake_role.c.
  *
  *   packet → handshake   REQUEST  a socket and the peer's address
  *                        BOOK     who may come in from now on
@@ -54,7 +55,8 @@ int handshake_role_new(struct mailbox *results, enum admission_side side, struct
 /* On the role's thread. */
 int handshake_role_open(struct handshake_role *role, struct lw_loop *loop);
 struct mailbox *handshake_role_requests(struct handshake_role *role);
-/* After ROLE_CLOSE was handled, or before open. Requests that were never read are given back as results. */
+/* After ROLE_CLOSE was handled, or before open. Requests that were never read are given back as
+ * results. */
 void handshake_role_free(struct handshake_role *role);
 
 #endif

@@ -292,7 +292,8 @@ static void send_probe(struct session *session)
 	if (probe.echo_us)
 		probe.held_us = now_us(session) - session->got_probe_at_us;
 	probe_encode(&probe, body);
-	/* A queue that is full of control units is not drained either: STALLED or death ends that. */
+	/* A queue that is full of control units is not drained either: STALLED or death ends that.
+	 */
 	(void)stream_send(&session->stream, UNIT_PROBE, body, sizeof(body));
 	stream_flush(&session->stream);
 }

@@ -4,14 +4,14 @@
  *
  * States, and what may be called in each:
  *
- *   HELLO     the client has sent its hello, or the hub waits for it. Frames that come now break the rules; frames to be sent are
- *             dropped (PORT_DOWN). → UP when the peer's hello is good, → ENDED
+ *   HELLO     the client has sent its hello, or the hub waits for it. Frames that come now break
+ * the rules; frames to be sent are dropped (PORT_DOWN). → UP when the peer's hello is good, → ENDED
  *   UP        frames, settings, messages and probes flow. → ENDED
  *   ENDED     ended() has been or will be told, once. Only session_free() is left.
  *
- * session_set_state() is the only writer. Probes go every 3 s each way; any byte counts as life; nothing for 10 s ends it.
- * Every end has a goodbye code and a sentence, ours or the peer's. It has one stream today; which stream a frame takes is
- * flow_hash() mod the number of streams.
+ * session_set_state() is the only writer. Probes go every 3 s each way; any byte counts as life;
+ * nothing for 10 s ends it. Every end has a goodbye code and a sentence, ours or the peer's. It has
+ * one stream today; which stream a frame takes is flow_hash() mod the number of streams.
  */
 #ifndef TUNNEL_SESSION_H
 #define TUNNEL_SESSION_H
@@ -82,7 +82,8 @@ struct session {
 /* fd and session (TLS) are taken on success. 0 or a negative errno. */
 int session_new(struct lw_loop *loop, int fd, struct tls_session *tls,
 		const struct session_options *options, struct session **ret_session);
-/* At any time but within its own callbacks other than ended; sockets of an ended session go to lingers if it is not NULL. */
+/* At any time but within its own callbacks other than ended; sockets of an ended session go to
+ * lingers if it is not NULL. */
 void session_free(struct session *session, struct list *lingers);
 
 /* Say goodbye and end. Idempotent. */

@@ -73,7 +73,8 @@ static bool send_sealed(struct stream *stream)
 	return false;
 }
 
-/* Seal all of data, for which there is room by construction. Return: false when the key may seal no more. */
+/* Seal all of data, for which there is room by construction. Return: false when the key may seal no
+ * more. */
 static bool seal(struct stream *stream, const uint8_t *data, size_t length)
 {
 	size_t taken = 0;

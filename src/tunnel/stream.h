@@ -2,15 +2,17 @@
 /*
  * A stream: one TLS connection of a session after the take-over, as units.
  *
- * Theory of operation. Inward: one receive a wake-up into a buffer, every whole record opened into contiguous plaintext, every
- * whole unit of it given to the owner as a view, then batch_end. Outward: control units wait in a small queue of the stream,
- * frames in the session's scheduler, whence they are pulled only when the socket takes bytes; a flush seals everything that waits
- * (control first, never inside another unit) and sends it with one call for a batch. Nothing is sealed while sealed
- * bytes are still unsent, so that what waits stays where it can be scheduled.
+ * Theory of operation. Inward: one receive a wake-up into a buffer, every whole record opened into
+ * contiguous plaintext, every whole unit of it given to the owner as a view, then batch_end.
+ * Outward: control units wait in a small queue of the stream, frames in the session's scheduler,
+ * whence they are pulled only when the socket takes bytes; a flush seals everything that waits
+ * (control first, never inside another unit) and sends it with one call for a batch. Nothing is
+ * sealed while sealed bytes are still unsent, so that what waits stays where it can be scheduled.
  *
- * A stream ends once: OPEN → ENDED. ended() is told from the deferred pass, with who broke what. What is in flight then (goodbye, alert)
- * is sent as far as the socket takes it; stream_close() lets it linger for a second so that the peer can read it.
- * KeyUpdate is answered here; a session that wants to renew asks stream_wants_renewal().
+ * A stream ends once: OPEN → ENDED. ended() is told from the deferred pass, with who broke what.
+ * What is in flight then (goodbye, alert) is sent as far as the socket takes it; stream_close()
+ * lets it linger for a second so that the peer can read it. KeyUpdate is answered here; a session
+ * that wants to renew asks stream_wants_renewal().
  */
 #ifndef TUNNEL_STREAM_H
 #define TUNNEL_STREAM_H
@@ -74,24 +76,28 @@ struct stream {
 };
 
 /*
- * Go on with fd (owned from success on) from session, whose early bytes are read first (from the deferred pass). 0 or a negative errno.
+ * Go on with fd (owned from success on) from session, whose early bytes are read first (from the
+ * deferred pass). 0 or a negative errno.
  */
 int stream_init(struct stream *stream, struct lw_loop *loop, int fd, struct tls_session *session,
 		const struct stream_ops *ops);
 /* Closes the socket; ended() will not run. Accepts one that is all zero. */
 void stream_done(struct stream *stream);
 
-/* Queue a control unit; it goes with the next flush. 0, -ENOBUFS when STREAM_CONTROL_MAX wait, -EPIPE after the end. */
+/* Queue a control unit; it goes with the next flush. 0, -ENOBUFS when STREAM_CONTROL_MAX wait,
+ * -EPIPE after the end. */
 int stream_send(struct stream *stream, enum unit_type type, const void *body, size_t length);
 /* Seal and send what waits. */
 void stream_flush(struct stream *stream);
-/* End it: close_notify (or the alert) goes out behind what waits in the control queue. Idempotent. */
+/* End it: close_notify (or the alert) goes out behind what waits in the control queue. Idempotent.
+ */
 void stream_finish(struct stream *stream, enum stream_end end, const char *text);
 bool stream_is_open(const struct stream *stream);
 
 /*
- * Give the socket of an ended stream away to linger: its last bytes are sent and what comes is thrown away until the peer's FIN, at
- * most STREAM_LINGER_MS. It stays in lingers (a list of the owner's) until then.
+ * Give the socket of an ended stream away to linger: its last bytes are sent and what comes is
+ * thrown away until the peer's FIN, at most STREAM_LINGER_MS. It stays in lingers (a list of the
+ * owner's) until then.
  */
 void stream_linger(struct stream *stream, struct list *lingers);
 /* Close all of them now. */

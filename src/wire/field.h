@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Fields of control messages: typed reads from a tree that say what is wrong, and a tree written into a unit's body. */
+/* Fields of control messages: typed reads from a tree that say what is wrong, and a tree written
+ * into a unit's body. */
 #ifndef WIRE_FIELD_H
 #define WIRE_FIELD_H
 
@@ -13,7 +14,8 @@ struct tree;
 int field_error(struct lw_error *error, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* A number within min … max. Without the key: *ret_value is left as it is (its default) unless is_required. 0 or -EBADMSG. */
+/* A number within min … max. Without the key: *ret_value is left as it is (its default) unless
+ * is_required. 0 or -EBADMSG. */
 enum field_presence { FIELD_OPTIONAL, FIELD_REQUIRED };
 
 int field_uint(const struct tree *map, const char *key, enum field_presence presence, uint64_t min,
@@ -25,7 +27,8 @@ int field_text(const struct tree *map, const char *key, enum field_presence pres
 int field_texts(const struct tree *map, const char *key, size_t max, const struct tree **ret_list,
 		struct lw_error *error);
 
-/* Write map as JSON into data and free it (accepts NULL: -ENOMEM). Return: bytes, -ENOSPC or -ENOMEM. */
+/* Write map as JSON into data and free it (accepts NULL: -ENOMEM). Return: bytes, -ENOSPC or
+ * -ENOMEM. */
 int field_finish(struct tree *map, uint8_t *data, size_t size);
 
 #endif

@@ -2,9 +2,10 @@
 /*
  * The symmetric flow hash.
  *
- * Each end of a flow (an address and a port, or a MAC address) is mixed to 64 bits on its own; the two are added, so that
- * their order does not matter; the protocol is added and all is mixed once more. IPv6 extension headers are not walked:
- * the first Next Header stands for the protocol, and ports count only where it is TCP, UDP or SCTP itself.
+ * Each end of a flow (an address and a port, or a MAC address) is mixed to 64 bits on its own; the
+ * two are added, so that their order does not matter; the protocol is added and all is mixed once
+ * more. IPv6 extension headers are not walked: the first Next Header stands for the protocol, and
+ * ports count only where it is TCP, UDP or SCTP itself.
  */
 #include "wire/flow_hash.h"
 

@@ -165,7 +165,8 @@ static int read_hello(const struct tree *map, struct hello *hello, struct lw_err
 	int r;
 
 	r = field_uint(map, "version", FIELD_REQUIRED, 1, VERSION_MAX, &hello->version, error);
-	/* What another version says in the other keys is its own affair; the number alone is enough to refuse it. */
+	/* What another version says in the other keys is its own affair; the number alone is enough
+	 * to refuse it. */
 	if (r < 0 || hello->version != WIRE_VERSION)
 		return r;
 	if (field_uint(map, "mtu", FIELD_REQUIRED, MTU_MIN, MTU_MAX, &hello->mtu, error) < 0 ||

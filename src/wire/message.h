@@ -17,12 +17,14 @@ enum { WIRE_VERSION = 1, SESSION_ID_SIZE = 16, STREAMS_MAX = 8 };
 enum wire_rekey { WIRE_REKEY_STREAM = 1, WIRE_REKEY_UPDATE = 2 };
 
 /*
- * hello: {"version":1,"layer":"ethernet","mtu":1500,"max-unit":65571,"offloads":[],"rekey":"stream","streams":1,
- *         "session":"<32 hex>","succeeds":0}. Unknown keys are ignored (they are how a later version says more).
+ * hello:
+ * {"version":1,"layer":"ethernet","mtu":1500,"max-unit":65571,"offloads":[],"rekey":"stream","streams":1,
+ *         "session":"<32 hex>","succeeds":0}. Unknown keys are ignored (they are how a later
+ * version says more).
  */
 struct hello {
-	uint32_t
-		version; /* 1 … 1000; anything but WIRE_VERSION is refused by the session, with both numbers told */
+	uint32_t version; /* 1 … 1000; anything but WIRE_VERSION is refused by the session, with
+			     both numbers told */
 	enum lw_layer layer;
 	uint32_t mtu;      /* of an IP packet, 576 … 65535; the hub's is the network's */
 	uint32_t max_unit; /* largest unit it takes, 2048 … UNIT_SIZE_MAX */
@@ -41,12 +43,14 @@ enum wire_offload {
 	WIRE_OFFLOAD_USO = 8
 };
 
-/* Encoders write at most size bytes. Return: bytes written, -ENOSPC, or -ENOMEM. Decoders: 0, -ENOMEM, or -EBADMSG with ret_error. */
+/* Encoders write at most size bytes. Return: bytes written, -ENOSPC, or -ENOMEM. Decoders: 0,
+ * -ENOMEM, or -EBADMSG with ret_error. */
 int hello_encode(const struct hello *hello, uint8_t *data, size_t size);
 int hello_decode(const uint8_t *data, size_t length, struct hello *ret_hello,
 		 struct lw_error *ret_error);
 
-/* settings: what the hub offers. Values are text and validated by the client like everything it is offered. */
+/* settings: what the hub offers. Values are text and validated by the client like everything it is
+ * offered. */
 enum { OFFER_ADDRESSES_MAX = 8, OFFER_ROUTES_MAX = 512, OFFER_TEXT = 50 };
 
 struct offer {
@@ -83,9 +87,9 @@ enum goodbye_code {
 enum { GOODBYE_TEXT_SIZE = 240 };
 
 struct goodbye {
-	uint32_t code; /* unknown codes are kept as numbers */
-	char text
-		[GOODBYE_TEXT_SIZE]; /* printable; longer ones are cut, control characters become '?' */
+	uint32_t code;                /* unknown codes are kept as numbers */
+	char text[GOODBYE_TEXT_SIZE]; /* printable; longer ones are cut, control characters become
+					 '?' */
 };
 
 int goodbye_encode(const struct goodbye *goodbye, uint8_t *data, size_t size);
@@ -104,7 +108,8 @@ struct probe {
 
 void probe_encode(const struct probe *probe, uint8_t data[PROBE_SIZE]);
 void probe_decode(const uint8_t data[PROBE_SIZE], struct probe *ret_probe);
-/* Round-trip time of a probe that came at now_us: now − echo − held, or 0 when it carries none or is absurd (> 60 s). */
+/* Round-trip time of a probe that came at now_us: now − echo − held, or 0 when it carries none or
+ * is absurd (> 60 s). */
 uint64_t probe_rtt_us(const struct probe *probe, uint64_t now_us);
 
 #endif

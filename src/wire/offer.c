@@ -10,7 +10,8 @@
 #include "wire/message.h"
 #include "wire/unit.h"
 
-/* Keys that mean something to other versions: their presence is told, so that status can show them as not accepted. */
+/* Keys that mean something to other versions: their presence is told, so that status can show them
+ * as not accepted. */
 static const char *const known_by_name[] = { "dns", "excluded-routes", "proxy" };
 
 static int add_texts(struct tree *map, const char *key, char (*items)[OFFER_TEXT], size_t n)

@@ -2,10 +2,11 @@
 /*
  * Units: what a stream carries inside TLS. type:8 length:24, then the body.
  *
- * Theory of operation. A stream of plaintext bytes comes in pieces of any size. The decoder looks at a contiguous buffer
- * and says: here is a whole unit, or how many bytes are needed, or the rule that was broken. It holds no bytes itself and
- * allocates nothing. A length is checked against the limit of its type as soon as four bytes are there, before a byte of
- * the body is waited for. Types 0x80 … 0xff may be unknown and are then skipped by the caller; others may not.
+ * Theory of operation. A stream of plaintext bytes comes in pieces of any size. The decoder looks
+ * at a contiguous buffer and says: here is a whole unit, or how many bytes are needed, or the rule
+ * that was broken. It holds no bytes itself and allocates nothing. A length is checked against the
+ * limit of its type as soon as four bytes are there, before a byte of the body is waited for. Types
+ * 0x80 … 0xff may be unknown and are then skipped by the caller; others may not.
  */
 #ifndef WIRE_UNIT_H
 #define WIRE_UNIT_H
@@ -36,7 +37,8 @@ enum {
 	UNIT_JOIN_MAX = 1024,
 	UNIT_GOODBYE_MAX = 512,
 	UNIT_OPTIONAL_MAX = 4096,
-	/* the largest unit of all, header included: a 64 KiB super-frame with two tags and its offload header */
+	/* the largest unit of all, header included: a 64 KiB super-frame with two tags and its
+	   offload header */
 	UNIT_SIZE_MAX = UNIT_HEADER_SIZE + UNIT_OFFLOAD_SIZE + 65535 + 22,
 };
 
@@ -48,15 +50,16 @@ struct unit {
 
 enum unit_result {
 	UNIT_OK = 0,
-	UNIT_NEED_MORE =
-		1, /* *ret_needed: the size in bytes of the whole unit, or 4 while even that is unknown */
+	UNIT_NEED_MORE = 1,     /* *ret_needed: the size in bytes of the whole unit, or 4 while even
+				   that is unknown */
 	UNIT_UNKNOWN_TYPE = -1, /* below 0x80 and not one of ours */
 	UNIT_TOO_LONG = -2,     /* over the limit of its type */
 	UNIT_TOO_SHORT =
 		-3, /* a probe or last of another length, an offload frame without its header */
 };
 
-/* frame_max: the largest body of a frame that was agreed on (without offload header). ret_unit and ret_needed are untouched otherwise. */
+/* frame_max: the largest body of a frame that was agreed on (without offload header). ret_unit and
+ * ret_needed are untouched otherwise. */
 enum unit_result unit_decode(const uint8_t *data, size_t length, uint32_t frame_max,
 			     struct unit *ret_unit, size_t *ret_needed);
 /* "unknown unit type", …: for the goodbye. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What sealing and opening cost on one core: each suite and version, a packet's worth and a full record, by each backend. */
+/* What sealing and opening cost on one core: each suite and version, a packet's worth and a full
+ * record, by each backend. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The n-th allocation of ours fails, for every n until all succeed: while hub and client are made and connect. Nothing crashes, nothing
- * leaks, no session comes up with wrong keys, and when memory is back everything works.
+ * The n-th allocation of ours fails, for every n until all succeed: while hub and client are made
+ * and connect. Nothing crashes, nothing leaks, no session comes up with wrong keys, and when memory
+ * is back everything works.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -75,7 +76,8 @@ static void connecting__each_failing_allocation__recovers(void **state)
 
 		fail_at = ++n;
 		has_failed = false;
-		/* The rig's own memory is not spared: only what runs from the loop is tried here. */
+		/* The rig's own memory is not spared: only what runs from the loop is tried here.
+		 */
 		if (lw_connection_start(a->connection, NULL, NULL) >= 0)
 			rig_pass(rig, 500);
 		fail_at = 0;

@@ -73,7 +73,8 @@ static void source__of_somebody_else__is_dropped_at_both_ends(void **state)
 {
 	const struct lw_peer_options peer_a = { .addresses = fixed_a, .n_addresses = 1 };
 	const struct lw_peer_options peer_b = { .addresses = fixed_b, .n_addresses = 1 };
-	/* One that speaks for a network the hub does not know of: its packets leave it, and end at the hub. */
+	/* One that speaks for a network the hub does not know of: its packets leave it, and end at
+	 * the hub. */
 	const struct lw_tunnel_options liar = { .networks = behind_b, .n_networks = 1 };
 	struct rig *rig = rig_new(LW_LAYER_IP, true);
 	struct rig_client *a = rig_add(rig, "a", &peer_a, NULL);

@@ -58,8 +58,8 @@ static bool is_back(void *user)
 }
 
 /*
- * One bit differs, somewhere in the handshake or behind it: nothing that was not sent is ever delivered, the client comes back
- * by itself, and what it then carries is right.
+ * One bit differs, somewhere in the handshake or behind it: nothing that was not sent is ever
+ * delivered, the client comes back by itself, and what it then carries is right.
  */
 static void byte__corrupted_anywhere__delivers_nothing_false(void **state)
 {
@@ -78,7 +78,8 @@ static void byte__corrupted_anywhere__delivers_nothing_false(void **state)
 			rig_pass(rig, 20);
 		}
 		assert_int_equal(rig_count(&rig->host, frame, length), rig->host.n);
-		/* A refused handshake waits its thirty seconds; a corrupted length may wait for the deadline. */
+		/* A refused handshake waits its thirty seconds; a corrupted length may wait for the
+		 * deadline. */
 		if (!a->flip_at)
 			assert_true(rig_until(rig, is_back, a, 60000));
 		exchange(a);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Text → capture filter: nothing is looked up, everything is bounded, and what was admitted runs on any bytes. */
+/* Text → capture filter: nothing is looked up, everything is bounded, and what was admitted runs on
+ * any bytes. */
 #include <errno.h>
 #include <stdint.h>
 #include <stdlib.h>

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Frames and packets of any bytes: the flow hash is symmetric, ICMP is well-formed and never about ICMP errors, and no
- * router advertisement or DHCP server passes the guard, whatever stands before it.
+ * Frames and packets of any bytes: the flow hash is symmetric, ICMP is well-formed and never about
+ * ICMP errors, and no router advertisement or DHCP server passes the guard, whatever stands before
+ * it.
  */
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Control messages: what is decoded, encoded and decoded again is equal. The first byte chooses the message. */
+/* Control messages: what is decoded, encoded and decoded again is equal. The first byte chooses the
+ * message. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

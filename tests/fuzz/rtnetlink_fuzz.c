@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Answers of rtnetlink: whatever is believed is within bounds and read the same twice; what is refused writes nothing. */
+/* Answers of rtnetlink: whatever is believed is within bounds and read the same twice; what is
+ * refused writes nothing. */
 #include <linux/netlink.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -55,7 +56,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	/* The kernel pads its messages; no more than that lets a sanitizer see a byte read too many. */
+	/* The kernel pads its messages; no more than that lets a sanitizer see a byte read too
+	 * many. */
 	char *copy = calloc(1, size ? NLMSG_ALIGN(size) : 1);
 	const struct nlmsghdr *message = (const struct nlmsghdr *)copy;
 	size_t left = size;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Units: any split of a stream yields the same units and the same end. The first two bytes: the largest frame and the pieces' size. */
+/* Units: any split of a stream yields the same units and the same end. The first two bytes: the
+ * largest frame and the pieces' size. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,8 @@ static void fail(const char *what)
 	abort();
 }
 
-/* Show the decoder only the first `shown` bytes, then more each time it asks, at most step at once. */
+/* Show the decoder only the first `shown` bytes, then more each time it asks, at most step at once.
+ */
 static void decode_all(const uint8_t *data, size_t size, uint32_t frame_max, size_t step,
 		       struct outcome *outcome)
 {

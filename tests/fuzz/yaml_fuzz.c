@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes → configuration, whole. Refused with well-formed lines, or valid. And what the reader takes, written out with
- * every character escaped, must be read as the same tree and judged in the same way.
+ * Bytes → configuration, whole. Refused with well-formed lines, or valid. And what the reader
+ * takes, written out with every character escaped, must be read as the same tree and judged in the
+ * same way.
  */
 #include <errno.h>
 #include <stdint.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A fresh network namespace for the running test, with or without root. Include after <cmocka.h>. */
+/* A fresh network namespace for the running test, with or without root. Include after <cmocka.h>.
+ */
 #ifndef SUPPORT_NAMESPACE_H
 #define SUPPORT_NAMESPACE_H
 
@@ -38,8 +39,8 @@ static inline bool namespace_become_root(void)
 }
 
 /*
- * cmocka's setup for each test: the process moves into a namespace of its own and the one before disappears. A test that
- * cannot have one is skipped, and says why.
+ * cmocka's setup for each test: the process moves into a namespace of its own and the one before
+ * disappears. A test that cannot have one is skipped, and says why.
  */
 static inline int namespace_setup(void **state)
 {

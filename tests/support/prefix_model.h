@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A list that does what a prefix table does, and a stream of operations on both that must agree; aborts where they do not. */
+/* A list that does what a prefix table does, and a stream of operations on both that must agree;
+ * aborts where they do not. */
 #ifndef SUPPORT_PREFIX_MODEL_H
 #define SUPPORT_PREFIX_MODEL_H
 

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The main of a fuzz target without libFuzzer: replay every file of the corpus folders, whole and cut short. */
+/* The main of a fuzz target without libFuzzer: replay every file of the corpus folders, whole and
+ * cut short. */
 #include <dirent.h>
 #include <errno.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * In place of the C library's look-ups: every name that anybody in this program asks for is counted and refused. Include in one
- * source file of the program.
+ * In place of the C library's look-ups: every name that anybody in this program asks for is counted
+ * and refused. Include in one source file of the program.
  */
 #ifndef SUPPORT_RESOLVER_SPY_H
 #define SUPPORT_RESOLVER_SPY_H

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A rig: a hub and clients in one process, over memory devices and socketpairs, on one loop with a clock that the test moves.
+ * A rig: a hub and clients in one process, over memory devices and socketpairs, on one loop with a
+ * clock that the test moves.
  *
- * Between each client and the hub sits a wire that the test can cut, slow to a few bytes at a time, or corrupt.
+ * Between each client and the hub sits a wire that the test can cut, slow to a few bytes at a time,
+ * or corrupt.
  */
 #ifndef SUPPORT_RIG_H
 #define SUPPORT_RIG_H
@@ -78,7 +80,8 @@ void rig_connect(struct rig_client *
 			 client); /* starts, and asserts that it comes up within 5 s of the clock */
 void rig_start(struct rig_client *client);
 
-/* Dispatch and move the clock until condition says yes. Return: whether it did within ms of the clock. */
+/* Dispatch and move the clock until condition says yes. Return: whether it did within ms of the
+ * clock. */
 bool rig_until(struct rig *rig, bool (*condition)(void *user), void *user, uint64_t ms);
 /* Let ms pass. */
 void rig_pass(struct rig *rig, uint64_t ms);
@@ -96,7 +99,8 @@ void rig_forget(struct rig_host *host);
 /* How many frames equal to data came. */
 size_t rig_count(const struct rig_host *host, const void *data, size_t length);
 
-/* An Ethernet frame: destination and source end in these bytes (0xff: broadcast). Return: its length. */
+/* An Ethernet frame: destination and source end in these bytes (0xff: broadcast). Return: its
+ * length. */
 size_t rig_frame(uint8_t *frame, uint8_t to, uint8_t from, uint16_t ether_type, size_t payload);
 /* An IPv4 UDP packet with good checksums. Return: its length. */
 size_t rig_packet(uint8_t *packet, const char *from, const char *to, size_t payload);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A switch without a table, a hash or a batch: lists, walked for each packet. A stream of operations is done to it and to
- * a real switch, and after each of them every counter of every port must agree; aborts where one does not. Shared by the
- * unit test, which feeds it random bytes, and the fuzz target.
+ * A switch without a table, a hash or a batch: lists, walked for each packet. A stream of
+ * operations is done to it and to a real switch, and after each of them every counter of every port
+ * must agree; aborts where one does not. Shared by the unit test, which feeds it random bytes, and
+ * the fuzz target.
  */
 #ifndef SUPPORT_SWITCH_MODEL_H
 #define SUPPORT_SWITCH_MODEL_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Identities that only tests use: strong ones, and the kinds that are refused. Made with openssl req -x509; the pin of each is from
- * openssl dgst -sha256 of its SubjectPublicKeyInfo, so that ours is not compared with itself.
+ * Identities that only tests use: strong ones, and the kinds that are refused. Made with openssl
+ * req -x509; the pin of each is from openssl dgst -sha256 of its SubjectPublicKeyInfo, so that ours
+ * is not compared with itself.
  */
 #ifndef SUPPORT_TLS_IDENTITIES_H
 #define SUPPORT_TLS_IDENTITIES_H

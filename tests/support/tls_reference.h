@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A peer that is mbedTLS alone: mbedtls_ssl_handshake, _read and _write over memory, under our own policy or a changed one. What
- * the record engine does is measured against it.
+ * A peer that is mbedTLS alone: mbedtls_ssl_handshake, _read and _write over memory, under our own
+ * policy or a changed one. What the record engine does is measured against it.
  */
 #ifndef SUPPORT_TLS_REFERENCE_H
 #define SUPPORT_TLS_REFERENCE_H
@@ -36,8 +36,8 @@ struct tls_reference *tls_reference_new(enum admission_side side,
 void tls_reference_free(struct tls_reference *reference);
 
 /*
- * Carry bytes between the two, at most piece at a time (0: all there is), until neither has any. Return: what the handshake says
- * at the end (TLS_WANT_INPUT: it is stuck).
+ * Carry bytes between the two, at most piece at a time (0: all there is), until neither has any.
+ * Return: what the handshake says at the end (TLS_WANT_INPUT: it is stuck).
  */
 enum tls_progress tls_reference_connect(struct tls_reference *reference,
 					struct tls_handshake *handshake, size_t piece);

@@ -401,7 +401,8 @@ static void lw_capture_open__refused_filter__old_file_kept(void **state)
 	assert_int_equal(status.st_size, 3);
 }
 
-/* A mount namespace of our own with a file system of 64 KiB on the fixture's folder; it ends with this process. */
+/* A mount namespace of our own with a file system of 64 KiB on the fixture's folder; it ends with
+ * this process. */
 static void mount_small_disk(const char *folder)
 {
 	if (geteuid() != 0) {

@@ -2,8 +2,8 @@
 /*
  * Thousands of broken configurations, made from the samples.
  *
- * The oracle for all: either every error is a well-formed line and nothing was handed out, or the configuration keeps
- * the rules that the program relies on. Sanitizers see to the rest.
+ * The oracle for all: either every error is a well-formed line and nothing was handed out, or the
+ * configuration keeps the rules that the program relies on. Sanitizers see to the rest.
  */
 #include "config/config.h"
 
@@ -183,7 +183,8 @@ static bool judge(const char *text, size_t length, struct counts *counts,
 	return r == 0;
 }
 
-/* A sample with one line put in the place of another (NULL: nothing), and perhaps one more after it. */
+/* A sample with one line put in the place of another (NULL: nothing), and perhaps one more after
+ * it. */
 static size_t replace_line(const struct sample *sample, size_t at, const char *line, size_t length,
 			   char *text)
 {

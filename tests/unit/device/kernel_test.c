@@ -330,7 +330,8 @@ static void open__wrong_options__are_refused(void **state)
 	expect_refusal(&options, -EINVAL, "Ethernet or IP");
 }
 
-/* A persistent device whose last user had switched offloads on must not give us half-made checksums. */
+/* A persistent device whose last user had switched offloads on must not give us half-made
+ * checksums. */
 static void open__persistent_with_offloads__has_none(void **state)
 {
 	struct device *device;
@@ -352,7 +353,8 @@ static void open__persistent_with_offloads__has_none(void **state)
 	assert_true(if_nametoindex("lw0") != 0);
 }
 
-/* As an ordinary user, with a /dev/net/tun that he may open. Return: what device_open said, from a child. */
+/* As an ordinary user, with a /dev/net/tun that he may open. Return: what device_open said, from a
+ * child. */
 static int open_as_nobody(const char *name, const char *words, bool may_open_node)
 {
 	pid_t child = fork();

@@ -204,7 +204,8 @@ static uint32_t next_random(uint32_t *seed)
 	return *seed >> 8;
 }
 
-/* Bytes are numbered through: what comes out is what went in, in order, and never more than what is there. */
+/* Bytes are numbered through: what comes out is what went in, in order, and never more than what is
+ * there. */
 static void scheduler__random_units_and_records__as_a_plain_queue(void **state)
 {
 	struct scheduler *scheduler = *state;

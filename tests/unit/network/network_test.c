@@ -70,7 +70,8 @@ struct lan {
 	struct network *network;
 };
 
-/* lw0, and a neighbour outside: e0 (192.0.2.1/24, 2001:db8::1/64) with a default route, its peer e1. */
+/* lw0, and a neighbour outside: e0 (192.0.2.1/24, 2001:db8::1/64) with a default route, its peer
+ * e1. */
 static int make_lan(void **state, int flags)
 {
 	struct lan *lan = calloc(1, sizeof(*lan));
@@ -124,7 +125,8 @@ static int open_tap(const char *name)
 	return fd;
 }
 
-/* A router, fe80::77, advertises itself and 2001:db8:66::/64 to all nodes (RFC 4861, 4.2 and 4.6.2). */
+/* A router, fe80::77, advertises itself and 2001:db8:66::/64 to all nodes (RFC 4861, 4.2
+ * and 4.6.2). */
 static void advertise_router(int fd)
 {
 	static uint8_t frame[14 + 40 + 16 + 32] = {
@@ -233,7 +235,8 @@ static void expect_undone(struct lan *lan, char *before)
 	assert_int_equal(network_undo(lan->network), 0);
 }
 
-/* Fail the first request, the second, … until one call gets through: after each failure nothing may have changed. */
+/* Fail the first request, the second, … until one call gets through: after each failure nothing may
+ * have changed. */
 static void expect_atomic(struct lan *lan, const struct wish *wish)
 {
 	char *before = run_and_read(look);
@@ -537,7 +540,8 @@ static void bridge__joined__keeps_its_mac_mtu_and_carrier(void **state)
 	assert_false(link.is_bridge);
 	run("! ip -o address show lw0 | grep -q inet");
 
-	/* The place in the bridge and the MAC are the same after the same plan; another MTU of the bridge is followed. */
+	/* The place in the bridge and the MAC are the same after the same plan; another MTU of the
+	 * bridge is followed. */
 	before = run_and_read("ip -o link show lw0");
 	apply(lan, &wish);
 	after = run_and_read("ip -o link show lw0");
@@ -582,7 +586,8 @@ static void bridge__persistent_port__is_as_found_after_undo(void **state)
 	expect_undone(lan, before);
 }
 
-/* An administrator's own TAP in a bridge, up: there is nothing to do, so there is nothing to be allowed. */
+/* An administrator's own TAP in a bridge, up: there is nothing to do, so there is nothing to be
+ * allowed. */
 static void bridge__persistent_port_of_it_already__is_left_alone(void **state)
 {
 	struct lan *lan = *state;
@@ -756,7 +761,8 @@ static void gateway__routers_default_route__is_kept(void **state)
 	close_fd(&fd);
 }
 
-/* What the table lets through, with packets: an outer host beyond e1 and a client inside the TUN. */
+/* What the table lets through, with packets: an outer host beyond e1 and a client inside the TUN.
+ */
 static void send_udp(int fd, const char *from, const char *to)
 {
 	uint8_t packet[28] = { 0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17 };

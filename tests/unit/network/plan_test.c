@@ -207,7 +207,8 @@ static void build__routes__hub_and_excluded_before_included(void **state)
 	facts.n_lookups = 3;
 	visit(&lookups[2], "0.0.0.0/0", 100, 2, 3);
 	changes = build(&plan, &facts);
-	/* of the routes: 10.9.0.0/16 unreachable, the hub's, 10.0.0.0/8; not what nobody included, nor what is connected */
+	/* of the routes: 10.9.0.0/16 unreachable, the hub's, 10.0.0.0/8; not what nobody included,
+	 * nor what is connected */
 	assert_string_equal(kinds(&changes, text), "qGSUIRRR");
 	assert_int_equal(changes.items[5].value.route.type, RTN_UNREACHABLE);
 	assert_int_equal(changes.items[6].value.route.index, 2);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The control socket: every verb, and clients that talk too much, too little, too many at once, or should not be there. */
+/* The control socket: every verb, and clients that talk too much, too little, too many at once, or
+ * should not be there. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* longwire new: what it writes can be run, is private where it must be, and is all there or not at all. */
+/* longwire new: what it writes can be run, is private where it must be, and is all there or not at
+ * all. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Plans: what configurations mean for the library and the machine, and what is refused before anything is done. */
+/* Plans: what configurations mean for the library and the machine, and what is refused before
+ * anything is done. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The life of a connection and its provider: every state with every event, completions, messages, settings, freeing. */
+/* The life of a connection and its provider: every state with every event, completions, messages,
+ * settings, freeing. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -23,7 +24,8 @@
 #include "flow/flow.h"
 #include "provider/provider.h"
 
-/* ---- a provider that does what the test says, and a connection over a memory flow with a fake clock */
+/* ---- a provider that does what the test says, and a connection over a memory flow with a fake
+ * clock */
 
 static struct lw_loop *loop;
 static struct lw_packet_flow *flow, *far_end;
@@ -318,7 +320,8 @@ static int send_something(void)
 #define R LW_STATUS_REASSERTING
 #define S LW_STATUS_DISCONNECTING
 
-/* For each way to a state: what the call returns, the status when the loop is quiet, and how often stop was called. */
+/* For each way to a state: what the call returns, the status when the loop is quiet, and how often
+ * stop was called. */
 static const struct {
 	const char *name;
 	int (*happen)(void);
@@ -1072,7 +1075,8 @@ static void finish_both(void)
 	finish(&actor.stopping, 0);
 }
 
-/* stop is called where it has to be, and nothing is left whether the provider ever finishes or not. */
+/* stop is called where it has to be, and nothing is left whether the provider ever finishes or not.
+ */
 static void lw_connection_free__in_every_state__stopped_at_once_and_nothing_left(void **state)
 {
 	static const int stops[WAYS] = { 0, 1, 1, 1, 1, 1 };

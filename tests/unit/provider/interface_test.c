@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A connection over a real TAP in a network namespace of its own: settings, carrier, undo. Needs root; else skipped. */
+/* A connection over a real TAP in a network namespace of its own: settings, carrier, undo. Needs
+ * root; else skipped. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

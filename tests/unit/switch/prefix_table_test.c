@@ -117,7 +117,8 @@ static void insert__nonsense__is_refused(void **state)
 	prefix_table_free(NULL);
 }
 
-/* The worst for the pool of nodes: prefixes that all part from each other, filled, emptied and filled again. */
+/* The worst for the pool of nodes: prefixes that all part from each other, filled, emptied and
+ * filled again. */
 static void insert__up_to_capacity__again_and_again(void **state)
 {
 	enum { CAPACITY = 64 };

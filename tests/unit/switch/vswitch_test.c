@@ -303,7 +303,8 @@ static void flush__that_removes_ports__goes_on(void **state)
 
 	(void)state;
 	begin(&f, LW_LAYER_ETHERNET, LW_BETWEEN_DIRECT);
-	/* The device's flush removes a port that was to be flushed later, then a port removes itself. */
+	/* The device's flush removes a port that was to be flushed later, then a port removes
+	 * itself. */
 	f.ports[DEVICE].removes = &f.ports[2].vport;
 	f.ports[LAN].removes = &f.ports[LAN].vport;
 	send_frame(&f, 1, 11, UINT32_MAX, 60);
@@ -392,7 +393,8 @@ static void ethernet__known_unicast__is_seen_by_nobody_else(void **state)
 	end(&f);
 }
 
-/* One million sources from a LAN: the table keeps its bound and those known before are never flooded. */
+/* One million sources from a LAN: the table keeps its bound and those known before are never
+ * flooded. */
 static void ethernet__flood_of_sources__fills_only_its_share(void **state)
 {
 	struct vport_policy all = { .behind = LW_BEHIND_LAN,
@@ -791,7 +793,8 @@ static void ip__too_big__is_answered_by_the_hub(void **state)
 	assert_int_equal(load_be16(f.ports[1].last + 26), 1400);
 	assert_memory_equal(f.ports[1].last + 12, own.bytes, 4);
 	assert_memory_equal(f.ports[1].last + 16, anna.bytes, 4);
-	/* To the device from where the packet was going: the kernel takes nothing from its own address. */
+	/* To the device from where the packet was going: the kernel takes nothing from its own
+	 * address. */
 	f.ports[1].vport.mtu = 1300;
 	send_packet(&f, DEVICE, "8.8.8.8", "10.86.0.2", 1301);
 	assert_int_equal(f.ports[DEVICE].outputs, 1);

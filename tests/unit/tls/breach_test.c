@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Lines of the take-over contract that a well-behaved library never breaks. To break them, the object is opened: the source is
- * part of this test.
+ * Lines of the take-over contract that a well-behaved library never breaks. To break them, the
+ * object is opened: the source is part of this test.
  */
 #include "tls/handshake.c"
 

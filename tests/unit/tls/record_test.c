@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The record engine: the key schedule, both sides of every bound, and everything that a peer must not say. */
+/* The record engine: the key schedule, both sides of every bound, and everything that a peer must
+ * not say. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -91,7 +92,8 @@ static bool is_tls13(void)
 	return bench.kind->version == RECORD_VERSION_TLS13;
 }
 
-/* An authentic record of any type and content behind the stream; TLS 1.3: with padding zeros behind the type (type 0: none). */
+/* An authentic record of any type and content behind the stream; TLS 1.3: with padding zeros behind
+ * the type (type 0: none). */
 static void forge(uint8_t type, const void *content, size_t length, size_t padding)
 {
 	struct record_cipher *cipher = &bench.forge;
@@ -633,7 +635,8 @@ static void open__no_room_for_the_next_record__full_and_goes_on(void **state)
 		assert_int_equal(bench.opened.plain, 3);
 		memmove(bench.stream, bench.stream + first, bench.length - first);
 		bench.length -= first;
-		/* Exactly its size is enough, though TLS 1.3 has a byte more to decrypt; nothing behind it is touched. */
+		/* Exactly its size is enough, though TLS 1.3 has a byte more to decrypt; nothing
+		 * behind it is touched. */
 		bench.plain[RECORD_PLAIN_MAX] = 0xee;
 		assert_int_equal(open_into(RECORD_PLAIN_MAX), RECORD_MORE);
 		assert_int_equal(bench.opened.plain, RECORD_PLAIN_MAX);
@@ -817,7 +820,8 @@ static void alert__sealed__opens_as_it_was_meant(void **state)
 	}
 }
 
-/* Feed a stream in two pieces, keeping what was not taken as a caller does. Return: bytes of plaintext. */
+/* Feed a stream in two pieces, keeping what was not taken as a caller does. Return: bytes of
+ * plaintext. */
 static size_t open_in_two(size_t cut, enum record_status *ret_status)
 {
 	static uint8_t pending[STREAM_MAX];

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The take-over contract, line by line, and the record engine against mbedTLS itself: whatever one seals the other opens, both ways,
- * in every version and with every AEAD, whatever way the bytes are cut.
+ * The take-over contract, line by line, and the record engine against mbedTLS itself: whatever one
+ * seals the other opens, both ways, in every version and with every AEAD, whatever way the bytes
+ * are cut.
  */
 #include <errno.h>
 #include <setjmp.h>
@@ -216,7 +217,8 @@ static void check_sequence(struct pairing *p, const struct flavour *flavour)
 	assert_int_equal(p->session.open.version, flavour->version);
 	assert_int_equal(p->session.seal.sequence, first);
 	assert_int_equal(p->session.open.sequence, first);
-	/* mbedTLS 3.6 keeps a byte of its largest TLS 1.3 record for the type; nothing is lost by doing the same. */
+	/* mbedTLS 3.6 keeps a byte of its largest TLS 1.3 record for the type; nothing is lost by
+	 * doing the same. */
 	assert_in_range(p->session.seal.max_plain, RECORD_PLAIN_MAX - 1, RECORD_PLAIN_MAX);
 	assert_int_equal(p->session.open.max_plain, RECORD_PLAIN_MAX);
 	assert_memory_not_equal(p->session.seal.key, p->session.open.key, 16);
@@ -249,7 +251,8 @@ static void check_early(struct pairing *p, const struct flavour *flavour)
 	bool is_hub = p->config->side == ADMISSION_HUB;
 	struct record_opened opened;
 
-	/* A TLS 1.2 client and a TLS 1.3 server finish last: what they say first comes when ours has ended. */
+	/* A TLS 1.2 client and a TLS 1.3 server finish last: what they say first comes when ours
+	 * has ended. */
 	if (is_hub == (flavour->version == 0x0303))
 		return;
 	p->reference->early = "before you asked";
@@ -385,7 +388,8 @@ static void take__before_the_end__refused(void **state)
 	}
 }
 
-/* In 2.28 the library's callback belongs to the configuration: secrets of one must not reach the other. */
+/* In 2.28 the library's callback belongs to the configuration: secrets of one must not reach the
+ * other. */
 static void handshakes__of_one_configuration_interleaved__each_has_its_own_keys(void **state)
 {
 	enum tls_progress progress[2] = { TLS_WANT_INPUT, TLS_WANT_INPUT };

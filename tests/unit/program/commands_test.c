@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/* The commands as a shell sees them: exit statuses, a hub that runs, answers, refuses a second one,
+ * and is gone. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <longwire/error.h>
+
+#include "base/memory.h"
+#include "base/tree.h"
+#include "program/command.h"
+#include "program/control.h"
+#include "program/instance.h"
+
+enum { PATIENCE_MS = 20000 };
+
+static char folder[64], name[64], notify_path[96];
+static int notify_fd;
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *walk)
+{
+	(void)st;
+	(void)type;
+	(void)walk;
+	return remove(path);
+}
+
+static int make_folder(void **state)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+	(void)state;
+	snprintf(folder, sizeof(folder), "/tmp/longwire-commands-XXXXXX");
+	if (!mkdtemp(folder))
+		return -1;
+	snprintf(name, sizeof(name), "unit-%d", (int)getpid());
+	snprintf(notify_path, sizeof(notify_path), "%s/notify", folder);
+	memcpy(address.sun_path, notify_path, strlen(notify_path));
+	notify_fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	setenv("XDG_RUNTIME_DIR", folder, 1);
+	return bind(notify_fd, (struct sockaddr *)&address, sizeof(address));
+}
+
+static int remove_folder(void **state)
+{
+	(void)state;
+	close(notify_fd);
+	return nftw(folder, remove_one, 8, FTW_DEPTH | FTW_PHYS);
+}
+
+static const char *in_folder(const char *file)
+{
+	static char paths[2][160];
+	static int turn;
+
+	turn = !turn;
+	snprintf(paths[turn], sizeof(paths[turn]), "%s/%s", folder, file);
+	return paths[turn];
+}
+
+/* Where a child's standard output and error go. */
+static void redirect_output(void)
+{
+	int fd = open(in_folder("output"), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+	dup2(fd, STDOUT_FILENO);
+	dup2(fd, STDERR_FILENO);
+}
+
+static const char *output(void)
+{
+	static char text[8192];
+	int fd = open(in_folder("output"), O_RDONLY | O_CLOEXEC);
+	ssize_t n = read(fd, text, sizeof(text) - 1);
+
+	text[n > 0 ? n : 0] = '\0';
+	close(fd);
+	return text;
+}
+
+/* A command in a process of its own, which has a network of its own where that is allowed. */
+static pid_t start(const char *const *words)
+{
+	char *argv[20] = { (char *)(uintptr_t) "longwire" };
+	pid_t child;
+	int argc = 1;
+
+	for (; *words; words++)
+		argv[argc++] = (char *)(uintptr_t)*words;
+	fflush(NULL);
+	child = fork();
+	if (child != 0)
+		return child;
+	setenv("NOTIFY_SOCKET", notify_path, 1);
+	redirect_output();
+	(void)unshare(CLONE_NEWNET);
+	argc = command_main(argc, argv);
+	fflush(NULL);
+	_exit(argc);
+}
+
+static int wait_for(pid_t child)
+{
+	int status;
+
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+#define START(...)  start((const char *const[]){ __VA_ARGS__, NULL })
+#define STATUS(...) wait_for(START(__VA_ARGS__))
+
+/* Wait until the service manager was told something that has text in it. */
+static void wait_notified(const char *text)
+{
+	struct pollfd item = { .fd = notify_fd, .events = POLLIN };
+	char said[512];
+
+	for (;;) {
+		ssize_t n;
+
+		if (poll(&item, 1, PATIENCE_MS) != 1)
+			fail_msg("never told %s: %s", text, output());
+		n = recv(notify_fd, said, sizeof(said) - 1, 0);
+		said[n > 0 ? n : 0] = '\0';
+		if (strstr(said, text))
+			return;
+	}
+}
+
+static void write_file(const char *file, const char *text)
+{
+	FILE *stream = fopen(in_folder(file), "w");
+
+	assert_non_null(stream);
+	fputs(text, stream);
+	fclose(stream);
+	assert_int_equal(chmod(in_folder(file), 0600), 0);
+}
+
+/* The files of a hub that needs no privilege, made by the program itself. */
+static void make_files(void)
+{
+	assert_int_equal(STATUS("new", in_folder("conf"), "--hub", "127.0.0.1:1"), PROGRAM_DONE);
+	write_file("conf/bare.yaml",
+		   "layer: ethernet\nlisten: [\"127.0.0.1:0\"]\nidentity: hub.pem\n");
+}
+
+static void commands__wrong_use__two_and_one_line_with_a_hint(void **state)
+{
+	static const struct {
+		const char *words[4], *said;
+	} cases[] = {
+		{ { NULL }, "no command; try 'longwire --help'" },
+		{ { "hup" }, "did you mean \"hub\"?" },
+		{ { "frobnicate" }, "unknown command \"frobnicate\"; try 'longwire --help'" },
+		{ { "hub" }, "try 'longwire hub --help'" },
+		{ { "hub", "a", "b" }, "unexpected argument \"b\"" },
+		{ { "version", "x" }, "unexpected argument \"x\"" },
+		{ {
+			  "up",
+			  "f",
+			  "--wait",
+		  },
+		  "--wait needs a value: SECONDS" },
+		{ {
+			  "up",
+			  "f",
+			  "--wait=86401",
+		  },
+		  "from 0 to 86400" },
+		{ { "hub", "f", "--once" }, "unknown option --once" },
+		{ { "status", "--jason" }, "did you mean --json?" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *said;
+
+		assert_int_equal(wait_for(start(cases[i].words)), PROGRAM_USAGE);
+		said = output();
+		if (!strstr(said, cases[i].said))
+			fail_msg("case %zu: %s", i, said);
+		assert_ptr_equal(strchr(said, '\n'), said + strlen(said) - 1);
+	}
+}
+
+static void commands__help_and_version__done(void **state)
+{
+	static const char *const words[] = { "--help", "-h", "help", "--version" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		assert_int_equal(STATUS(words[i]), PROGRAM_DONE);
+	for (size_t i = 0; i < command_table_size; i++) {
+		assert_int_equal(STATUS(command_table[i].name, "--help"), PROGRAM_DONE);
+		assert_non_null(strstr(output(), command_table[i].help));
+	}
+}
+
+static void commands__bad_configuration__two_with_every_error(void **state)
+{
+	static const char *const commands[] = { "check", "hub", "up" };
+
+	(void)state;
+	write_file("bad.yaml", "layer: carrier-pigeon\nlisten: [\"nowhere\"]\nidentity: x.pem\n");
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		assert_int_equal(STATUS(commands[i], in_folder("bad.yaml")), PROGRAM_USAGE);
+		assert_non_null(strstr(output(), "bad.yaml:1:8: layer: "));
+		assert_non_null(strstr(output(), "bad.yaml:2:10: listen"));
+		assert_int_equal(STATUS(commands[i], in_folder("missing.yaml")), PROGRAM_USAGE);
+	}
+}
+
+static void commands__file_of_the_other_kind__two_and_the_right_command(void **state)
+{
+	(void)state;
+	make_files();
+	assert_int_equal(STATUS("hub", in_folder("conf/client.yaml")), PROGRAM_USAGE);
+	assert_non_null(strstr(output(), "use 'longwire up "));
+	assert_int_equal(STATUS("up", in_folder("conf/bare.yaml")), PROGRAM_USAGE);
+	assert_non_null(strstr(output(), "use 'longwire hub "));
+}
+
+static void commands__key_that_others_read__two_before_anything(void **state)
+{
+	(void)state;
+	make_files();
+	assert_int_equal(STATUS("check", in_folder("conf/hub.yaml"), in_folder("conf/bare.yaml"),
+				in_folder("conf/client.yaml")),
+			 PROGRAM_DONE);
+	assert_int_equal(chmod(in_folder("conf/hub.pem"), 0640), 0);
+	assert_int_equal(STATUS("hub", in_folder("conf/hub.yaml"), "--name", name), PROGRAM_USAGE);
+	assert_non_null(strstr(output(), "hub.pem"));
+	assert_int_equal(STATUS("check", in_folder("conf/client.yaml"), in_folder("conf/hub.yaml")),
+			 PROGRAM_USAGE);
+}
+
+/* Ask the running hub for its status. */
+static struct tree *ask_status(void)
+{
+	struct instance_found found[INSTANCE_LIST_MAX];
+	struct instance_roots roots;
+	struct tree *reply = NULL;
+	struct lw_error error;
+	size_t hidden, n;
+
+	instance_roots_default(&roots);
+	n = instance_list(&roots, found, INSTANCE_LIST_MAX, &hidden);
+	for (size_t i = 0; i < n; i++)
+		if (!strcmp(found[i].name, name) &&
+		    control_request(found[i].socket, "status", PATIENCE_MS, &reply, &error) < 0)
+			fail_msg("%s", error.text);
+	return reply;
+}
+
+static void hub__runs__answers_refuses_a_second_and_is_gone(void **state)
+{
+	struct tree *reply;
+	pid_t hub;
+
+	(void)state;
+	make_files();
+	hub = START("hub", in_folder("conf/bare.yaml"), "--name", name);
+	wait_notified("READY=1\nSTATUS=0 of 1 clients connected");
+	assert_non_null(strstr(output(), "listening on 127.0.0.1:"));
+	reply = ask_status();
+	assert_non_null(reply);
+	assert_string_equal(tree_get_text(tree_get(reply, "status"), "kind"), "hub");
+	assert_string_equal(tree_get_text(tree_get(reply, "status"), "name"), name);
+	tree_free(reply);
+
+	assert_int_equal(STATUS("status", name), PROGRAM_DONE);
+	assert_non_null(strstr(output(), ": ethernet hub, running"));
+	assert_int_equal(STATUS("status", name, "--json"), PROGRAM_DONE);
+	assert_non_null(strstr(output(), "\"kind\": \"hub\""));
+
+	assert_int_equal(STATUS("hub", in_folder("conf/bare.yaml"), "--name", name),
+			 PROGRAM_FAILED);
+	assert_non_null(strstr(output(), "runs already"));
+
+	kill(hub, SIGHUP);
+	kill(hub, SIGTERM);
+	wait_notified("STOPPING=1");
+	assert_int_equal(wait_for(hub), PROGRAM_DONE);
+	assert_null(ask_status());
+	assert_int_equal(STATUS("status", name), PROGRAM_FAILED);
+}
+
+static void hub__second_signal__ends_at_once(void **state)
+{
+	pid_t hub;
+
+	(void)state;
+	make_files();
+	hub = START("hub", in_folder("conf/bare.yaml"), "--name", name);
+	wait_notified("READY=1");
+	kill(hub, SIGINT);
+	kill(hub, SIGTERM);
+	assert_int_equal(wait_for(hub), PROGRAM_DONE);
+	assert_null(ask_status());
+}
+
+static void hub__stop_verb__ends(void **state)
+{
+	char socket_path[256];
+	struct tree *reply;
+	pid_t hub;
+
+	(void)state;
+	make_files();
+	hub = START("hub", in_folder("conf/bare.yaml"), "--name", name);
+	wait_notified("READY=1");
+	snprintf(socket_path, sizeof(socket_path), "/run/longwire/%s/control", name);
+	if (access(socket_path, F_OK) < 0)
+		snprintf(socket_path, sizeof(socket_path), "%s/longwire/%s/control", folder, name);
+	assert_int_equal(control_request(socket_path, "stop", PATIENCE_MS, &reply, NULL), 0);
+	tree_free(reply);
+	assert_int_equal(wait_for(hub), PROGRAM_DONE);
+}
+
+static void hub__address_not_ours__one_and_nothing_left(void **state)
+{
+	(void)state;
+	make_files();
+	write_file("conf/bare.yaml",
+		   "layer: ethernet\nlisten: [\"192.0.2.77:8443\"]\nidentity: hub.pem\n");
+	assert_int_equal(STATUS("hub", in_folder("conf/bare.yaml"), "--name", name),
+			 PROGRAM_FAILED);
+	assert_non_null(strstr(output(), "192.0.2.77:8443"));
+	assert_null(ask_status());
+}
+
+static void up__nobody_there__one(void **state)
+{
+	(void)state;
+	if (geteuid() != 0 || access("/dev/net/tun", W_OK) < 0)
+		skip();
+	make_files();
+	assert_int_equal(STATUS("up", in_folder("conf/client.yaml"), "--name", name, "--once"),
+			 PROGRAM_FAILED);
+	assert_int_equal(STATUS("up", in_folder("conf/client.yaml"), "--name", name, "--wait", "1"),
+			 PROGRAM_FAILED);
+	assert_non_null(strstr(output(), "--wait"));
+	assert_null(ask_status());
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, make_folder, remove_folder)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(commands__wrong_use__two_and_one_line_with_a_hint),
+		TEST(commands__help_and_version__done),
+		TEST(commands__bad_configuration__two_with_every_error),
+		TEST(commands__file_of_the_other_kind__two_and_the_right_command),
+		TEST(commands__key_that_others_read__two_before_anything),
+		TEST(hub__runs__answers_refuses_a_second_and_is_gone),
+		TEST(hub__second_signal__ends_at_once),
+		TEST(hub__stop_verb__ends),
+		TEST(hub__address_not_ours__one_and_nothing_left),
+		TEST(up__nobody_there__one),
+	};
+
+	return cmocka_run_group_tests_name("program/commands", tests, NULL, NULL);
+}
