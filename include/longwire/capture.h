@@ -4,10 +4,12 @@
 #define LONGWIRE_CAPTURE_H
 
 #include <longwire/api.h>
+#include <longwire/packet.h>
 
 LW_BEGIN
 
 struct lw_capture;
+struct lw_capture_set; /* the captures that are attached to one tunnel or hub */
 struct lw_error;
 
 /* Where on the path a packet is seen. A bit each. */
@@ -51,6 +53,14 @@ LW_API void lw_capture_close(struct lw_capture *capture);
 LW_API int lw_capture_flush(struct lw_capture *capture);
 LW_API void lw_capture_counters(const struct lw_capture *capture,
 				struct lw_capture_counters *ret_counters);
+
+/*
+ * Show a packet at a point of a provider's own: LW_CAPTURE_SESSION_IN and _OUT as it comes from and goes
+ * to the peer, LW_CAPTURE_DROP with the reason. port names where (NULL: unknown). Costs one branch while
+ * nothing is attached. The device's points are the flow's and are shown by it.
+ */
+LW_API void lw_capture_show(struct lw_capture_set *set, enum lw_capture_point point,
+			    const struct lw_packet *packet, const char *port, enum lw_drop reason);
 
 LW_END
 

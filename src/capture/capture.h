@@ -7,13 +7,13 @@
 
 #include <longwire/capture.h>
 
-struct capture_set;
+struct lw_capture_set;
 struct filter;
 struct lw_packet;
 struct savefile;
 
 struct lw_capture {
-	struct capture_set *set; /* NULL: attached nowhere */
+	struct lw_capture_set *set; /* NULL: attached nowhere */
 	unsigned points;
 	enum lw_layer layer;
 	struct filter *filter; /* NULL: everything */

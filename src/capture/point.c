@@ -7,14 +7,14 @@
 
 #include "capture/capture.h"
 
-static void update_points(struct capture_set *set)
+static void update_points(struct lw_capture_set *set)
 {
 	set->points = 0;
 	for (size_t i = 0; i < set->n; i++)
 		set->points |= set->captures[i]->points;
 }
 
-int capture_attach(struct capture_set *set, struct lw_capture *capture)
+int capture_attach(struct lw_capture_set *set, struct lw_capture *capture)
 {
 	if (capture->set)
 		return -EBUSY;
@@ -28,7 +28,7 @@ int capture_attach(struct capture_set *set, struct lw_capture *capture)
 
 void capture_detach(struct lw_capture *capture)
 {
-	struct capture_set *set = capture->set;
+	struct lw_capture_set *set = capture->set;
 	size_t kept = 0;
 
 	if (!set)
@@ -42,14 +42,14 @@ void capture_detach(struct lw_capture *capture)
 	update_points(set);
 }
 
-void capture_set_clear(struct capture_set *set)
+void capture_set_clear(struct lw_capture_set *set)
 {
 	while (set->n > 0)
 		capture_detach(set->captures[set->n - 1]);
 }
 
 /* The savefile has no place for port and reason; they are there for formats that do. */
-void capture_write(struct capture_set *set, enum lw_capture_point point,
+void capture_write(struct lw_capture_set *set, enum lw_capture_point point,
 		   const struct lw_packet *packet, const struct capture_context *context)
 {
 	(void)context;
@@ -57,4 +57,12 @@ void capture_write(struct capture_set *set, enum lw_capture_point point,
 		if (set->captures[i]->points & point)
 			capture_take(set->captures[i], packet);
 	}
+}
+
+void lw_capture_show(struct lw_capture_set *set, enum lw_capture_point point,
+		     const struct lw_packet *packet, const char *port, enum lw_drop reason)
+{
+	const struct capture_context context = { .port = port, .reason = reason };
+
+	capture_see(set, point, packet, &context);
 }

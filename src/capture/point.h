@@ -22,7 +22,7 @@ struct lw_capture;
 
 enum { CAPTURE_SET_MAX = 16 };
 
-struct capture_set {
+struct lw_capture_set {
 	unsigned points; /* or-ed over all that are attached: the branch */
 	struct lw_capture *captures[CAPTURE_SET_MAX];
 	size_t n;
@@ -36,16 +36,16 @@ struct capture_context {
 
 /* 0, -ENOSPC when CAPTURE_SET_MAX are attached, -EBUSY if the capture is attached somewhere
  * already. */
-int capture_attach(struct capture_set *set, struct lw_capture *capture);
+int capture_attach(struct lw_capture_set *set, struct lw_capture *capture);
 void capture_detach(struct lw_capture *capture);
 /* Detach all: before the set goes. */
-void capture_set_clear(struct capture_set *set);
+void capture_set_clear(struct lw_capture_set *set);
 
-void capture_write(struct capture_set *set, enum lw_capture_point point,
+void capture_write(struct lw_capture_set *set, enum lw_capture_point point,
 		   const struct lw_packet *packet, const struct capture_context *context);
 
 /* set may be NULL. */
-static inline void capture_see(struct capture_set *set, enum lw_capture_point point,
+static inline void capture_see(struct lw_capture_set *set, enum lw_capture_point point,
 			       const struct lw_packet *packet,
 			       const struct capture_context *context)
 {

@@ -15,7 +15,7 @@
 
 #include <longwire/flow.h>
 
-struct capture_set;
+struct lw_capture_set;
 struct device;
 
 enum { FLOW_BATCH_MAX = 64, FLOW_BUDGET_DEFAULT = 256 * 1024 };
@@ -24,8 +24,7 @@ enum { FLOW_BATCH_MAX = 64, FLOW_BUDGET_DEFAULT = 256 * 1024 };
 int packet_flow_new(struct lw_loop *loop, struct device *device, struct lw_packet_flow **ret_flow);
 struct device *packet_flow_device(struct lw_packet_flow *flow);
 /* Captures of device-in and device-out; NULL: none. Borrowed; set to NULL before the set goes. */
-void packet_flow_set_captures(struct lw_packet_flow *flow, struct capture_set *captures);
-struct capture_set *packet_flow_captures(struct lw_packet_flow *flow);
+void packet_flow_set_captures(struct lw_packet_flow *flow, struct lw_capture_set *captures);
 /* lw_packet_flow_open without the loop's objects: what a connection does at each start. */
 struct lw_loop *packet_flow_loop(struct lw_packet_flow *flow);
 

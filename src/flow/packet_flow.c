@@ -36,7 +36,7 @@ struct flow_queue {
 struct lw_packet_flow {
 	struct lw_loop *loop;
 	struct device *device;
-	struct capture_set *captures;
+	struct lw_capture_set *captures;
 	struct lw_flow_counters counters;
 	struct loop_deferred freeing;
 	unsigned callbacks; /* on the stack */
@@ -477,12 +477,12 @@ struct device *packet_flow_device(struct lw_packet_flow *flow)
 	return flow->device;
 }
 
-void packet_flow_set_captures(struct lw_packet_flow *flow, struct capture_set *captures)
+void packet_flow_set_captures(struct lw_packet_flow *flow, struct lw_capture_set *captures)
 {
 	flow->captures = captures;
 }
 
-struct capture_set *packet_flow_captures(struct lw_packet_flow *flow)
+struct lw_capture_set *lw_packet_flow_captures(struct lw_packet_flow *flow)
 {
 	return flow->captures;
 }

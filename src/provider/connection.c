@@ -37,7 +37,7 @@ struct lw_connection {
 	char device_name[NAME_SIZE];
 	struct lw_packet_flow *flow; /* of this run */
 	struct lw_packet_flow *borrowed;
-	struct capture_set captures;
+	struct lw_capture_set captures;
 	int64_t connected_date;
 	void (*observer)(struct lw_connection *connection, enum lw_status status, void *user);
 	void *observer_user;

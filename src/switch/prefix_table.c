@@ -124,7 +124,7 @@ static bool bits_match(struct bits a, struct bits b, uint8_t length)
 /* Bit number at, counted from the highest; at < 128. */
 static unsigned bits_at(struct bits bits, uint8_t at)
 {
-	return at < 64 ? bits.high >> (63 - at) & 1 : bits.low >> (127 - at) & 1;
+	return (at < 64 ? bits.high : bits.low) >> (63 - at % 64) & 1;
 }
 
 static uint32_t take_node(struct prefix_table *table, int root, struct bits bits, uint8_t length,
@@ -294,9 +294,8 @@ void *prefix_table_lookup(const struct prefix_table *table, const struct ip_addr
 	while (number) {
 		const struct node *node = &table->nodes[number];
 
-		if (!bits_match(bits, node->bits, node->length))
-			break;
-		if (node->value)
+		/* Forks are not compared: who takes a wrong turn meets no value that agrees. */
+		if (node->value && bits_match(bits, node->bits, node->length))
 			value = node->value;
 		if (node->length == 128)
 			break;

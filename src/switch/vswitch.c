@@ -86,7 +86,7 @@ void vswitch_free(struct vswitch *vswitch)
 	free(vswitch);
 }
 
-void vswitch_set_captures(struct vswitch *vswitch, struct capture_set *captures)
+void vswitch_set_captures(struct vswitch *vswitch, struct lw_capture_set *captures)
 {
 	vswitch->options.captures = captures;
 }

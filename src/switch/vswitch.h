@@ -48,7 +48,7 @@
 #include "base/address.h"
 #include "base/list.h"
 
-struct capture_set;
+struct lw_capture_set;
 struct vport;
 struct vswitch;
 
@@ -65,8 +65,8 @@ enum {
 struct vswitch_options {
 	enum lw_layer layer;
 	bool is_pipe;
-	enum lw_between between;      /* clients among each other; never 0 */
-	struct capture_set *captures; /* borrowed; NULL: none */
+	enum lw_between between;         /* clients among each other; never 0 */
+	struct lw_capture_set *captures; /* borrowed; NULL: none */
 };
 
 struct vport_ops {
@@ -117,7 +117,7 @@ struct vport {
 /* 0, -ENOMEM, or -EINVAL: between clients of an Ethernet switch the kernel cannot decide. */
 int vswitch_new(const struct vswitch_options *options, struct vswitch **ret_switch);
 void vswitch_free(struct vswitch *vswitch); /* without ports */
-void vswitch_set_captures(struct vswitch *vswitch, struct capture_set *captures);
+void vswitch_set_captures(struct vswitch *vswitch, struct lw_capture_set *captures);
 
 /* 0, -ENOSPC (also for a second device, and for a third port of a pipe). The port keeps its
  * counters across remove and add. */

@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <string.h>
 
+#include <longwire/capture.h>
 #include <longwire/flow.h>
 #include <longwire/provider.h>
 
 #include "base/error.h"
 #include "base/log.h"
 #include "base/random.h"
-#include "flow/flow.h"
 #include "tunnel/dialer.h"
 
 enum { SETTINGS_WAIT_MS = 10000, PARTING_MS = 100 };
@@ -283,13 +283,13 @@ static void session_up(struct session *session)
 static void session_packets(struct session *session, const struct lw_packet *packets, size_t n)
 {
 	struct lw_tunnel *tunnel = session->user;
-	struct capture_set *captures = packet_flow_captures(tunnel->flow);
-	const struct capture_context context = { .port = tunnel->hub.name };
+	struct lw_capture_set *captures = lw_packet_flow_captures(tunnel->flow);
 
 	if (tunnel->session != session)
 		return;
 	for (size_t i = 0; i < n; i++)
-		capture_see(captures, LW_CAPTURE_SESSION_IN, &packets[i], &context);
+		lw_capture_show(captures, LW_CAPTURE_SESSION_IN, &packets[i], tunnel->hub.name,
+				LW_DROP_NONE);
 	vswitch_input(tunnel->vswitch, &tunnel->hub, packets, n, lw_loop_now_ns(tunnel->loop));
 }
 
@@ -303,15 +303,14 @@ static const struct session_ops client_session_ops = {
 static void hub_output(struct vport *vport, const struct lw_packet *packet)
 {
 	struct lw_tunnel *tunnel = container_of(vport, struct lw_tunnel, hub);
-	const struct capture_context context = { .port = vport->name };
 	enum lw_drop drop =
 		tunnel->session ? session_output(tunnel->session, packet) : LW_DROP_PORT_DOWN;
 
 	if (unlikely(drop != LW_DROP_NONE))
 		vswitch_drop(tunnel->vswitch, vport, packet, drop);
 	else
-		capture_see(packet_flow_captures(tunnel->flow), LW_CAPTURE_SESSION_OUT, packet,
-			    &context);
+		lw_capture_show(lw_packet_flow_captures(tunnel->flow), LW_CAPTURE_SESSION_OUT,
+				packet, vport->name, LW_DROP_NONE);
 }
 
 static void hub_flush(struct vport *vport)
@@ -494,7 +493,7 @@ static int make_pipe(struct lw_tunnel *tunnel)
 		.layer = tunnel->layer,
 		.is_pipe = true,
 		.between = LW_BETWEEN_DIRECT,
-		.captures = packet_flow_captures(tunnel->flow),
+		.captures = lw_packet_flow_captures(tunnel->flow),
 	};
 	int result = vswitch_new(&options, &tunnel->vswitch);
 

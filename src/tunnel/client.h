@@ -24,7 +24,6 @@
 
 #include "base/address.h"
 #include "base/settings.h"
-#include "capture/point.h"
 #include "switch/vswitch.h"
 #include "tls/credentials.h"
 #include "tunnel/acceptance.h"

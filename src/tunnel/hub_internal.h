@@ -49,7 +49,7 @@ struct lw_hub {
 	enum lw_between between;
 	struct lw_packet_flow *flow;
 	struct vswitch *vswitch;
-	struct capture_set captures;
+	struct lw_capture_set captures;
 	struct handshaker *handshaker;
 	struct lw_port device; /* when flow is not NULL */
 	struct list ports;

@@ -109,7 +109,7 @@ static struct lw_packet frame_of(const uint8_t *data, size_t length)
 	return (struct lw_packet){ .data = data, .length = length, .layer = LW_LAYER_ETHERNET };
 }
 
-static void see(struct capture_set *set, enum lw_capture_point point, const uint8_t *data,
+static void see(struct lw_capture_set *set, enum lw_capture_point point, const uint8_t *data,
 		size_t length)
 {
 	struct lw_packet packet = frame_of(data, length);
@@ -122,7 +122,7 @@ static void capture__packets__read_again_by_libpcap_exactly(void **state)
 	struct fixture *fixture = *state;
 	struct lw_capture *capture =
 		open_capture((struct lw_capture_options){ .file = fixture->path });
-	struct capture_set set = { 0 };
+	struct lw_capture_set set = { 0 };
 	uint8_t frame[60];
 	struct content content;
 	struct stat status;
@@ -158,7 +158,7 @@ static void capture__close_without_flush__nothing_lost(void **state)
 	struct fixture *fixture = *state;
 	struct lw_capture *capture =
 		open_capture((struct lw_capture_options){ .file = fixture->path });
-	struct capture_set set = { 0 };
+	struct lw_capture_set set = { 0 };
 	const uint8_t frame[14] = { 0 };
 
 	assert_int_equal(capture_attach(&set, capture), 0);
@@ -172,7 +172,7 @@ static void capture__snap_length__cut_and_true_length_kept(void **state)
 	struct fixture *fixture = *state;
 	struct lw_capture *capture = open_capture(
 		(struct lw_capture_options){ .file = fixture->path, .snap_length = 20 });
-	struct capture_set set = { 0 };
+	struct lw_capture_set set = { 0 };
 	static const uint8_t frame[1500] = { 1, 2, 3 };
 	struct content content;
 
@@ -191,7 +191,7 @@ static void capture__super_frames__larger_than_what_is_buffered(void **state)
 	struct fixture *fixture = *state;
 	struct lw_capture *capture =
 		open_capture((struct lw_capture_options){ .file = fixture->path });
-	struct capture_set set = { 0 };
+	struct lw_capture_set set = { 0 };
 	static const uint8_t frame[LW_PACKET_MAX] = { 9 };
 	struct content content;
 
@@ -210,7 +210,7 @@ static void capture__ip_layer__link_type_raw_and_other_layer_unseen(void **state
 	struct fixture *fixture = *state;
 	struct lw_capture *capture = open_capture(
 		(struct lw_capture_options){ .file = fixture->path, .layer = LW_LAYER_IP });
-	struct capture_set set = { 0 };
+	struct lw_capture_set set = { 0 };
 	const uint8_t data[20] = { 0x45 };
 	struct lw_packet packet = frame_of(data, sizeof(data));
 	struct content content;
@@ -231,7 +231,7 @@ static void capture__filter__only_what_matches_is_counted(void **state)
 	struct fixture *fixture = *state;
 	struct lw_capture *capture =
 		open_capture((struct lw_capture_options){ .file = fixture->path, .filter = "arp" });
-	struct capture_set set = { 0 };
+	struct lw_capture_set set = { 0 };
 	const uint8_t arp[42] = { [12] = 0x08, [13] = 0x06 };
 	const uint8_t other[60] = { [12] = 0x88, [13] = 0xcc };
 
@@ -254,7 +254,7 @@ static void capture__points__each_sees_its_own(void **state)
 	for (size_t chosen = 0; chosen < ARRAY_SIZE(points); chosen++) {
 		struct lw_capture *capture = open_capture((struct lw_capture_options){
 			.file = fixture->path, .points = points[chosen] });
-		struct capture_set set = { 0 };
+		struct lw_capture_set set = { 0 };
 
 		assert_int_equal(capture_attach(&set, capture), 0);
 		assert_int_equal(set.points, points[chosen]);
@@ -269,7 +269,7 @@ static void capture_attach__limits__refused(void **state)
 {
 	struct fixture *fixture = *state;
 	struct lw_capture *captures[CAPTURE_SET_MAX + 1];
-	struct capture_set set = { 0 }, other = { 0 };
+	struct lw_capture_set set = { 0 }, other = { 0 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(captures); i++)
 		captures[i] = open_capture((struct lw_capture_options){
@@ -420,7 +420,7 @@ static void capture__disk_full__stops_with_whole_packets_and_exact_counters(void
 {
 	struct fixture *fixture = *state;
 	struct lw_capture_counters counters;
-	struct capture_set set = { 0 };
+	struct lw_capture_set set = { 0 };
 	static const uint8_t frame[1000] = { 5 };
 	struct lw_capture *capture;
 	struct content content;
@@ -455,7 +455,7 @@ static void capture__disk_full_then_room_again__nothing_stale_is_written(void **
 	struct fixture *fixture = *state;
 	char ballast[96];
 	static const uint8_t block[60000];
-	struct capture_set set = { 0 };
+	struct lw_capture_set set = { 0 };
 	static const uint8_t frame[3000] = { 5 };
 	struct lw_capture *capture;
 	uint64_t written;

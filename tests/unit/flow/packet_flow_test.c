@@ -639,7 +639,7 @@ static void flow_counters__older_caller__gets_what_it_knows(void **state)
 static void flow_captures__read_and_accepted_packets__seen(void **state)
 {
 	struct fixture *fixture = *state;
-	struct capture_set set = { 0 };
+	struct lw_capture_set set = { 0 };
 	struct lw_capture *capture;
 	struct lw_capture_counters counters = { .size = sizeof(counters) };
 	char path[] = "/tmp/lw-flow-XXXXXX";
@@ -655,7 +655,7 @@ static void flow_captures__read_and_accepted_packets__seen(void **state)
 		0);
 	assert_int_equal(capture_attach(&set, capture), 0);
 	packet_flow_set_captures(fixture->a, &set);
-	assert_ptr_equal(packet_flow_captures(fixture->a), &set);
+	assert_ptr_equal(lw_packet_flow_captures(fixture->a), &set);
 	/* One of two is accepted: device-out sees that one. */
 	assert_int_equal(lw_packet_flow_write(fixture->a, 0, packets, 2), 1);
 	lw_capture_counters(capture, &counters);

@@ -997,14 +997,14 @@ static void borrowed_flow__run_over__free_of_reads_and_captures(void **state)
 	(void)state;
 	connect_it();
 	assert_ptr_equal(lw_provider_packet_flow(actor.provider), flow);
-	assert_non_null(packet_flow_captures(flow));
+	assert_non_null(lw_packet_flow_captures(flow));
 	assert_int_equal(lw_packet_flow_read(flow, 0, 0, ignore_packets, NULL), 0);
 	stop_it();
 	dispatch();
 	assert_int_equal(lw_packet_flow_read(flow, 0, 0, ignore_packets, NULL), -EBUSY);
 	finish(&actor.stopping, 0);
 	dispatch();
-	assert_null(packet_flow_captures(flow));
+	assert_null(lw_packet_flow_captures(flow));
 	assert_int_equal(lw_packet_flow_read(flow, 0, 0, ignore_packets, NULL), 0);
 	lw_packet_flow_cancel_read(flow, 0);
 }

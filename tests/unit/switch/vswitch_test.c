@@ -901,7 +901,7 @@ static void drop__with_a_capture__is_shown_to_it(void **state)
 					      .points = LW_CAPTURE_DROP,
 					      .layer = LW_LAYER_ETHERNET };
 	struct lw_capture_counters counters = { .size = sizeof(counters) };
-	struct capture_set set = { 0 };
+	struct lw_capture_set set = { 0 };
 	struct lw_capture *capture;
 	struct fixture f;
 
