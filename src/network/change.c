@@ -266,7 +266,7 @@ int change_run(struct change_target *target, const struct step *step)
 		r = replace_route(target, step->old, step->next);
 	else if (step->next && (step->old || !step->next->is_found))
 		r = make(target, step->next);
-	else if (!step->next && !step->old->is_found)
+	else if (!step->next && step->old && !step->old->is_found)
 		r = revert(target, step->old);
 	if (r < 0 && !target->detail[0])
 		snprintf(target->detail, sizeof(target->detail), "%s",

@@ -209,10 +209,21 @@ static int ask_gateway(const struct inquiry *q)
 
 /* ---- Routes */
 
+/* A detour's metric is the index of the interface that it was made for. */
+static bool is_stale(const struct route *route, const struct facts *facts)
+{
+	char name[IFNAMSIZ];
+
+	return route->protocol == PLAN_ROUTE_PROTOCOL && route->metric > 1 &&
+	       route->metric != (uint32_t)facts->link.index && !if_indextoname(route->metric, name);
+}
+
 static void visit_route(const struct route *route, void *user)
 {
 	struct facts *facts = user;
 
+	if (facts->n_stale < PLAN_STALE_MAX && is_stale(route, facts))
+		facts->stale[facts->n_stale++] = *route;
 	for (size_t i = 0; i < facts->n_lookups; i++)
 		plan_visit_route(&facts->lookups[i], route);
 }

@@ -13,7 +13,7 @@ int network_link_get(const char *name, struct network_link *ret_link, struct lw_
 {
 	struct network_link result = { 0 };
 	struct rtnetlink *rtnetlink;
-	struct link link;
+	struct link link = { 0 };
 	int r = rtnetlink_open(&rtnetlink);
 
 	if (r == 0) {

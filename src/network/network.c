@@ -163,6 +163,19 @@ static void forget_former_link(struct network *network, int index)
 	network->index = index;
 }
 
+/* Ours, but nobody's any more; and with a smaller metric than ours they could lead the hub's address astray. */
+static void remove_stale(struct network *network, struct rtnetlink *rtnetlink,
+			 const struct facts *facts)
+{
+	for (size_t i = 0; i < facts->n_stale; i++) {
+		struct change change = { .kind = CHANGE_ROUTE, .value.route = facts->stale[i] };
+
+		/* What we have made for a former interface of our name is taken back as every change is. */
+		if (!changes_find(&network->applied, &change))
+			rtnetlink_remove_route(rtnetlink, &facts->stale[i]);
+	}
+}
+
 int network_apply(struct network *network, const struct network_plan *plan,
 		  struct lw_error *ret_error)
 {
@@ -180,6 +193,8 @@ int network_apply(struct network *network, const struct network_plan *plan,
 			  ret_error);
 	if (r == 0)
 		r = plan_build(network->name, plan, &facts, &next, ret_error);
+	if (r == 0)
+		remove_stale(network, target.rtnetlink, &facts);
 	if (r == 0)
 		r = transit(network, &target, &next, ret_error);
 	if (r == 0)

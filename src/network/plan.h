@@ -14,7 +14,7 @@
 struct lw_error;
 struct network_plan;
 
-enum { PLAN_LISTENERS_MAX = 64 };
+enum { PLAN_LISTENERS_MAX = 64, PLAN_STALE_MAX = 64 };
 /* The protocol number of our routes: 'l'. */
 enum { PLAN_ROUTE_PROTOCOL = 0x6c };
 
@@ -42,6 +42,9 @@ struct facts {
 	struct route_lookup
 		*lookups; /* one for each excluded route, then the hub's address if it is known */
 	size_t n_lookups;
+	/* Detours of a tunnel that was killed: its interface is no more. */
+	struct route stale[PLAN_STALE_MAX];
+	size_t n_stale;
 };
 
 void plan_visit_route(struct route_lookup *lookup, const struct route *route);

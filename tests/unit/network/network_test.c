@@ -515,6 +515,27 @@ static void routes__two_tunnels_to_one_hub__take_back_each_its_own(void **state)
 	run("! ip route show | grep -q 198.51.100.7");
 }
 
+static void routes__of_a_killed_tunnel__are_removed(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+
+	run("ip route add 198.51.100.7 via 192.0.2.9 proto 108 metric 9999");
+	run("ip -6 route add 2001:db8:1::7 via 2001:db8::9 proto 108 metric 9998");
+	run("ip route add 198.51.100.8 via 192.0.2.9 metric 9999");
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24 fd86::2/64", "198.51.0.0/16 2001:db8:1::/64",
+		  NULL);
+	wish_outer(&wish, "198.51.100.7");
+	apply(lan, &wish);
+	run("! ip route show proto 108 | grep -q 9999");
+	run("ip route get 198.51.100.7 | grep -q 'via 192.0.2.254'");
+	run("ip route show | grep -q 'metric 9999'");
+	wish_outer(&wish, "2001:db8:1::7");
+	apply(lan, &wish);
+	run("! ip -6 route show proto 108 | grep -q 9998");
+	run("! ip route show | grep -q '198.51.100.7 via 192.0.2.254'");
+}
+
 /* ---- Bridges */
 
 static void bridge__joined__keeps_its_mac_mtu_and_carrier(void **state)
@@ -873,6 +894,7 @@ int main(void)
 		tun_test(routes__hub_and_excluded__go_as_before),
 		tun_test(routes__excluded_that_lead_nowhere__stay_so),
 		tun_test(routes__two_tunnels_to_one_hub__take_back_each_its_own),
+		tun_test(routes__of_a_killed_tunnel__are_removed),
 		tap_test(bridge__joined__keeps_its_mac_mtu_and_carrier),
 		tap_test(bridge__of_such_ports_only__keeps_its_mac),
 		tap_test(bridge__persistent_port__is_as_found_after_undo),
