@@ -55,7 +55,7 @@ int offer_encode(const struct offer *offer, uint8_t *data, size_t size)
 static int read_texts(const struct tree *map, const char *key, size_t max,
 		      char (**ret_items)[OFFER_TEXT], size_t *ret_n, struct lw_error *error)
 {
-	_cleanup_free_ char(*items)[OFFER_TEXT] = NULL;
+	char(*items)[OFFER_TEXT];
 	const struct tree *list;
 	size_t n = 0;
 	int r;
@@ -63,18 +63,16 @@ static int read_texts(const struct tree *map, const char *key, size_t max,
 	r = field_texts(map, key, max, &list, error);
 	if (r < 0 || !list || list->n == 0)
 		return r;
+	for_each_child(child, list)
+		if (strlen(child->text) >= OFFER_TEXT)
+			return field_error(error, "%s has an item of more than %d bytes", key,
+					   OFFER_TEXT - 1);
 	items = calloc(list->n, sizeof(*items));
 	if (!items)
 		return -ENOMEM;
-	for_each_child(child, list) {
-		size_t length = strlen(child->text);
-
-		if (length >= OFFER_TEXT)
-			return field_error(error, "%s has an item of %zu bytes, more than %d", key,
-					   length, OFFER_TEXT - 1);
-		memcpy(items[n++], child->text, length + 1);
-	}
-	*ret_items = take_pointer(items);
+	for_each_child(child, list)
+		memcpy(items[n++], child->text, strlen(child->text) + 1);
+	*ret_items = items;
 	*ret_n = n;
 	return 0;
 }
