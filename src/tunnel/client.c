@@ -118,10 +118,8 @@ static void link_failed(struct lw_tunnel *tunnel, enum backoff_class class,
 		wait_for_next(tunnel, class);
 		return;
 	}
-	if (tunnel->starting)
-		finish_start(tunnel, error);
-	else
-		lw_provider_cancel(tunnel->provider, LW_STOP_CONNECTION_FAILED, error);
+	/* Also while starting: then the start fails with this, and stop() dismantles. */
+	lw_provider_cancel(tunnel->provider, LW_STOP_CONNECTION_FAILED, error);
 }
 
 static void session_ended(struct session *session, const struct session_end *ended)
@@ -149,30 +147,7 @@ static void session_ended(struct session *session, const struct session_end *end
 
 /* ---- settings */
 
-static void forget_prefixes(struct lw_tunnel *tunnel)
-{
-	if (tunnel->layer == LW_LAYER_IP)
-		vswitch_clear_prefixes(tunnel->vswitch, &tunnel->device);
-}
-
-/* From now on only what is addressed to this machine, or to the networks it speaks for, comes in.
- */
-static void learn_prefixes(struct lw_tunnel *tunnel, const struct accepted *accepted)
-{
-	if (tunnel->layer != LW_LAYER_IP)
-		return;
-	forget_prefixes(tunnel);
-	for (size_t i = 0; i < accepted->n_addresses; i++) {
-		struct ip_prefix host = accepted->addresses[i];
-
-		host.length = ip_address_bits(&host.address);
-		(void)vswitch_add_prefix(tunnel->vswitch, &tunnel->device, &host);
-	}
-	for (size_t i = 0; i < tunnel->n_networks; i++)
-		(void)vswitch_add_prefix(tunnel->vswitch, &tunnel->device, &tunnel->networks[i]);
-}
-
-static void settings_applied(const struct lw_error *error, void *user)
+void client_settings_applied(const struct lw_error *error, void *user)
 {
 	struct lw_tunnel *tunnel = user;
 
@@ -181,10 +156,7 @@ static void settings_applied(const struct lw_error *error, void *user)
 		return;
 	if (error) {
 		log_error("settings: %s", error->text);
-		if (tunnel->starting)
-			finish_start(tunnel, error);
-		else
-			lw_provider_cancel(tunnel->provider, LW_STOP_CONFIGURATION_FAILED, error);
+		lw_provider_cancel(tunnel->provider, LW_STOP_CONFIGURATION_FAILED, error);
 		return;
 	}
 	if (!tunnel->session || tunnel->link != LW_LINK_HELLO)
@@ -200,72 +172,6 @@ static void settings_applied(const struct lw_error *error, void *user)
 		lw_provider_set_reasserting(tunnel->provider, false);
 	tunnel->was_up = true;
 	finish_start(tunnel, NULL);
-}
-
-static bool settings_come_too_fast(struct lw_tunnel *tunnel)
-{
-	uint64_t now = lw_loop_now_ns(tunnel->loop);
-
-	if (now - tunnel->settings_window_ns > UINT64_C(10000000000)) {
-		tunnel->settings_window_ns = now;
-		tunnel->settings_seen = 0;
-	}
-	return ++tunnel->settings_seen > TUNNEL_SETTINGS_PER_10S;
-}
-
-static void apply_offer(struct lw_tunnel *tunnel, const struct offer *offer)
-{
-	struct ip_address hub = { 0 };
-	const struct acceptance acceptance = {
-		.layer = tunnel->layer,
-		.accept = tunnel->accept,
-		.mtu = tunnel->mtu,
-		.local = &tunnel->local,
-		.hub = ip_address_of_sockaddr((const struct sockaddr *)&tunnel->peer, &hub) < 0
-			       ? NULL
-			       : &hub,
-		.identity = &tunnel->identity,
-	};
-	struct accepted accepted;
-	char text[IP_TEXT_SIZE];
-
-	if (acceptance_decide(&acceptance, offer, &accepted) < 0) {
-		session_finish(tunnel->session, GOODBYE_RESOURCES, "out of memory");
-		return;
-	}
-	if (acceptance.hub)
-		accepted.settings.remote_address = ip_address_format(&hub, text);
-	if (strcmp(tunnel->refused, accepted.refused) && accepted.refused[0])
-		log_warning("of what the hub offered, this was not accepted: %s", accepted.refused);
-	snprintf(tunnel->refused, sizeof(tunnel->refused), "%s", accepted.refused);
-	learn_prefixes(tunnel, &accepted);
-	if (accepted.settings.mtu)
-		tunnel->device.mtu = accepted.settings.mtu;
-	tunnel->is_applying = true;
-	lw_provider_set_network_settings(tunnel->provider, &accepted.settings, settings_applied,
-					 tunnel);
-	accepted_done(&accepted);
-}
-
-static void session_settings(struct session *session, const uint8_t *data, size_t length)
-{
-	struct lw_tunnel *tunnel = session->user;
-	struct lw_error error;
-	struct offer offer;
-
-	if (tunnel->session != session)
-		return;
-	if (settings_come_too_fast(tunnel)) {
-		snprintf(tunnel->refused, sizeof(tunnel->refused), "more than %d settings in 10 s",
-			 TUNNEL_SETTINGS_PER_10S);
-		return;
-	}
-	if (offer_decode(data, length, &offer, &error) < 0) {
-		session_finish(session, GOODBYE_PROTOCOL, error.text);
-		return;
-	}
-	apply_offer(tunnel, &offer);
-	offer_done(&offer);
 }
 
 /* ---- the session's packets */
@@ -296,7 +202,7 @@ static void session_packets(struct session *session, const struct lw_packet *pac
 static const struct session_ops client_session_ops = {
 	.up = session_up,
 	.packets = session_packets,
-	.settings = session_settings,
+	.settings = client_take_offer,
 	.ended = session_ended,
 };
 

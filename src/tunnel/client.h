@@ -79,6 +79,9 @@ struct lw_tunnel {
 	uint64_t connects, retry_due_ns;
 };
 
+/* client_settings.c: a settings unit came. client.c: its settings are applied, or cannot be. */
+void client_take_offer(struct session *session, const uint8_t *data, size_t length);
+void client_settings_applied(const struct lw_error *error, void *user);
 /* Forget everything of a start; completions are the caller's. */
 void client_dismantle(struct lw_tunnel *tunnel);
 
