@@ -49,6 +49,10 @@ static inline int namespace_setup(void **state)
 		printf("SKIP: no network namespace for this user: %s\n", strerror(errno));
 		skip();
 	}
+	if (access("/dev/net/tun", R_OK | W_OK) < 0) {
+		printf("SKIP: /dev/net/tun: %s\n", strerror(errno));
+		skip();
+	}
 	return 0;
 }
 

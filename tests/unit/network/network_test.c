@@ -74,10 +74,12 @@ struct lan {
  * e1. */
 static int make_lan(void **state, int flags)
 {
-	struct lan *lan = calloc(1, sizeof(*lan));
+	struct lan *lan;
 	struct ifreq request = { .ifr_flags = (short)(flags | IFF_NO_PI), .ifr_name = "lw0" };
 
 	namespace_setup(state);
+	lan = calloc(1, sizeof(*lan));
+	assert_non_null(lan);
 	warned[0] = '\0';
 	log_set_sink(keep_warning, LOG_LEVEL_WARNING, NULL);
 	run("for i in all default; do echo 0 > /proc/sys/net/ipv6/conf/$i/accept_dad; done");
