@@ -9,7 +9,6 @@
 #include <string.h>
 
 #include "base/error.h"
-#include "base/memory.h"
 #include "base/tree.h"
 
 /* Nodes and depth that a document may still use. */
@@ -184,7 +183,8 @@ static size_t sequence_length(const unsigned char *p)
 static json_t *to_string(const char *text)
 {
 	static const char replacement[] = "\xef\xbf\xbd";
-	_cleanup_free_ char *clean = malloc(3 * strlen(text) + 1);
+	char *clean = malloc(3 * strlen(text) + 1);
+	json_t *string;
 	size_t n = 0;
 
 	if (!clean)
@@ -196,7 +196,9 @@ static json_t *to_string(const char *text)
 		n += length ? length : 3;
 		text += length ? length : 1;
 	}
-	return json_stringn_nocheck(clean, n);
+	string = json_stringn_nocheck(clean, n);
+	free(clean);
+	return string;
 }
 
 static json_t *to_scalar(const struct tree *scalar)

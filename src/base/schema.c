@@ -53,8 +53,7 @@ static void add_line(struct schema_errors *errors, const char *line)
 		errors->no_memory = true;
 		return;
 	}
-	memcpy(text + old, line, length);
-	memcpy(text + old + length, "\n", 2);
+	snprintf(text + old, length + 2, "%s\n", line);
 	errors->text = text;
 }
 
@@ -99,8 +98,7 @@ static const char *shown(const char *text, char buffer[SHOWN_SIZE])
 	length = SHOWN_SIZE - 4;
 	while (length > 0 && ((unsigned char)text[length] & 0xc0) == 0x80)
 		length--;
-	memcpy(buffer, text, length);
-	memcpy(buffer + length, "...", 4);
+	snprintf(buffer, SHOWN_SIZE, "%.*s...", (int)length, text);
 	return buffer;
 }
 
@@ -123,6 +121,7 @@ static void describe_words(const struct schema_row *row, char *text, size_t size
 {
 	size_t n = 0;
 
+	text[0] = '\0';
 	for (const struct schema_word *w = row->words; w->word && n < size; w++) {
 		const char *separator = w == row->words ? "" : w[1].word ? ", " : " or ";
 		int added = snprintf(text + n, size - n, "%s%s", separator, w->word);
@@ -531,21 +530,30 @@ static void read_map(struct reading *reading, const char *prefix, const struct t
 	}
 }
 
-/* The default is text of the table, read as the document's would be; one word or string after
- * another for lists. */
-static int set_standard(const struct schema_row *row, char *output)
+/* One word or string after another. */
+static int set_standard_list(const struct schema_row *row, char *words, void *target)
 {
-	_cleanup_free_ char *copy = strdup(row->standard);
-	bool is_list = row->kind == SCHEMA_WORDS || row->kind == SCHEMA_STRINGS;
 	char *rest = NULL;
 	int r = 0;
 
+	for (char *t = strtok_r(words, ", ", &rest); t && r == 0; t = strtok_r(NULL, ", ", &rest))
+		r = set_scalar(row, t, target);
+	return r;
+}
+
+/* The default is text of the table, read as the document's would be. */
+static int set_standard(const struct schema_row *row, char *output)
+{
+	char *copy;
+	int r;
+
+	if (row->kind != SCHEMA_WORDS && row->kind != SCHEMA_STRINGS)
+		return set_scalar(row, row->standard, output + row->offset);
+	copy = strdup(row->standard);
 	if (!copy)
 		return -ENOMEM;
-	if (!is_list)
-		return set_scalar(row, copy, output + row->offset);
-	for (char *t = strtok_r(copy, ", ", &rest); t && r == 0; t = strtok_r(NULL, ", ", &rest))
-		r = set_scalar(row, t, output + row->offset);
+	r = set_standard_list(row, copy, output + row->offset);
+	free(copy);
 	return r;
 }
 
@@ -630,7 +638,7 @@ static void print_rows(FILE *stream, const struct schema *schema, const char *pr
 char *schema_reference(const struct schema *schema)
 {
 	char *text = NULL;
-	size_t size;
+	size_t size = 0;
 	FILE *stream = open_memstream(&text, &size);
 
 	if (!stream)

@@ -181,33 +181,48 @@ static int load_file(const struct clients_loading *loading, const char *path, co
 	return r;
 }
 
+static int load_named(const struct clients_loading *loading, const char *path, const char *name)
+{
+	if (rules_name(name)) {
+		schema_error(loading->errors, NULL, NULL, "the file is named after its client: %s",
+			     rules_name(name));
+		return -EINVAL;
+	}
+	return load_file(loading, path, name);
+}
+
+static int load_path(const struct clients_loading *loading, const char *path, const char *entry)
+{
+	char *name;
+	int r;
+
+	if (claims_begin_file(loading->claims, path) < 0)
+		return -ENOMEM;
+	if (!has_suffix(entry, ".yaml")) {
+		schema_error(loading->errors, NULL, NULL, "the file's name must end with .yaml");
+		return -EINVAL;
+	}
+	name = strndup(entry, strlen(entry) - strlen(".yaml"));
+	if (!name)
+		return -ENOMEM;
+	r = load_named(loading, path, name);
+	free(name);
+	return r;
+}
+
 /* One entry of the folder: its name is the client's. */
 static int load_entry(const struct clients_loading *loading, const char *folder, const char *entry)
 {
-	struct schema_errors *errors = loading->errors;
-	_cleanup_free_ char *path = NULL, *name = NULL;
-	const char *file = errors->file;
+	const char *file = loading->errors->file;
+	char *path;
 	int r;
 
-	if (asprintf(&path, "%s/%s", folder, entry) < 0) {
-		path = NULL;
+	if (asprintf(&path, "%s/%s", folder, entry) < 0)
 		return -ENOMEM;
-	}
-	name = strndup(entry, strlen(entry) - strlen(".yaml"));
-	if (!name || claims_begin_file(loading->claims, path) < 0)
-		return -ENOMEM;
-	errors->file = path;
-	if (!has_suffix(entry, ".yaml")) {
-		schema_error(errors, NULL, NULL, "the file's name must end with .yaml");
-		r = -EINVAL;
-	} else if (rules_name(name)) {
-		schema_error(errors, NULL, NULL, "the file is named after its client: %s",
-			     rules_name(name));
-		r = -EINVAL;
-	} else {
-		r = load_file(loading, path, name);
-	}
-	errors->file = file;
+	loading->errors->file = path;
+	r = load_path(loading, path, entry);
+	loading->errors->file = file;
+	free(path);
 	return r;
 }
 

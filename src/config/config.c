@@ -241,7 +241,7 @@ static int load(const char *file, const char *folder, struct config *ret_config,
 int config_load(const char *file, struct config *ret_config, struct schema_errors *errors)
 {
 	const char *slash = strrchr(file, '/'), *outer = errors->file;
-	_cleanup_free_ char *folder = NULL;
+	char *folder;
 	int r;
 
 	if (!slash)
@@ -253,6 +253,7 @@ int config_load(const char *file, struct config *ret_config, struct schema_error
 	errors->file = file;
 	r = load(file, folder, ret_config, errors);
 	errors->file = outer;
+	free(folder);
 	return r;
 }
 

@@ -80,7 +80,7 @@ const char *rules_pin(const char *text)
 		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 	static const char prefix[] = "SHA256:";
 	static const char allowed[] = "SHA256: and the 43 characters of the key's pin";
-	size_t length = strlen(text);
+	size_t length;
 
 	if (strncmp(text, prefix, sizeof(prefix) - 1) != 0)
 		return allowed;

@@ -260,9 +260,14 @@ static int read_events(struct building *building, yaml_parser_t *parser, const c
 	return 0;
 }
 
+struct entry {
+	const struct tree *child;
+};
+
 static int compare_keys(const void *a, const void *b)
 {
-	const struct tree *x = *(const struct tree *const *)a, *y = *(const struct tree *const *)b;
+	const struct tree *x = ((const struct entry *)a)->child;
+	const struct tree *y = ((const struct entry *)b)->child;
 	int order = strcmp(x->key, y->key);
 
 	if (order != 0)
@@ -275,22 +280,22 @@ static int compare_keys(const void *a, const void *b)
 /* Two of one key, found by sorting: a file may have as many keys as it has room for. */
 static int check_twice(struct building *building, const struct tree *map)
 {
-	_cleanup_free_ const struct tree **children = calloc(map->n + 1, sizeof(*children));
+	_cleanup_free_ struct entry *entries = calloc(map->n + 1, sizeof(*entries));
 	size_t n = 0;
 
-	if (!children)
+	if (!entries)
 		return -ENOMEM;
 	for_each_child(child, map)
-		children[n++] = child;
-	qsort(children, n, sizeof(*children), compare_keys);
+		entries[n++].child = child;
+	qsort(entries, n, sizeof(*entries), compare_keys);
 	for (size_t i = 1; i < n; i++) {
-		struct tree at = { .line = children[i]->key_line,
-				   .column = children[i]->key_column };
+		const struct tree *first = entries[i - 1].child, *second = entries[i].child;
+		struct tree at = { .line = second->key_line, .column = second->key_column };
 
-		if (strcmp(children[i]->key, children[i - 1]->key) == 0)
-			schema_error(building->errors, &at, children[i]->key,
+		if (strcmp(first->key, second->key) == 0)
+			schema_error(building->errors, &at, second->key,
 				     "this key is already on line %u, only one is allowed",
-				     children[i - 1]->key_line);
+				     first->key_line);
 	}
 	return 0;
 }
