@@ -38,22 +38,26 @@ static inline bool namespace_become_root(void)
 	       namespace_write("/proc/self/gid_map", gid);
 }
 
-/*
- * cmocka's setup for each test: the process moves into a namespace of its own and the one before
- * disappears. A test that cannot have one is skipped, and says why.
- */
+/* For main: whether this user can have namespaces and devices in them; if not, says why they are skipped. */
+static inline bool namespace_is_possible(void)
+{
+	const char *what = "no network namespace for this user";
+	bool is_possible = unshare(CLONE_NEWNET) == 0 || namespace_become_root();
+
+	if (is_possible) {
+		what = "/dev/net/tun";
+		is_possible = access(what, R_OK | W_OK) == 0;
+	}
+	if (!is_possible)
+		printf("SKIP: %s: %s\n", what, strerror(errno));
+	return is_possible;
+}
+
+/* cmocka's setup for each test: the process moves into a namespace of its own and the one before disappears. */
 static inline int namespace_setup(void **state)
 {
 	(void)state;
-	if (unshare(CLONE_NEWNET) < 0 && !namespace_become_root()) {
-		printf("SKIP: no network namespace for this user: %s\n", strerror(errno));
-		skip();
-	}
-	if (access("/dev/net/tun", R_OK | W_OK) < 0) {
-		printf("SKIP: /dev/net/tun: %s\n", strerror(errno));
-		skip();
-	}
-	return 0;
+	return unshare(CLONE_NEWNET);
 }
 
 /* Run a command line; the test fails if it does. */
