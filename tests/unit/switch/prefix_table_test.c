@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "base/bytes.h"
 #include "base/memory.h"
 #include "support/prefix_model.h"
 #include "switch/prefix_table.h"
@@ -146,6 +147,31 @@ static void insert__up_to_capacity__again_and_again(void **state)
 	prefix_table_free(table);
 }
 
+/* Forks go with the prefixes that made them; else the pool, meant for two prefixes, would be outgrown. */
+static void remove__of_ever_new_prefixes__leaves_no_forks(void **state)
+{
+	struct prefix_table *table;
+	struct ip_prefix a = { .length = 32 }, b;
+	uint32_t number = 1;
+	int value;
+
+	(void)state;
+	a.address.family = AF_INET;
+	assert_int_equal(prefix_table_new(2, &table), 0);
+	for (int i = 0; i < 100000; i++) {
+		number = number * 1103515245 + 12345;
+		store_be32(a.address.bytes, number);
+		b = a;
+		b.address.bytes[i % 4] ^= 0x10;
+		assert_int_equal(prefix_table_insert(table, &a, &value), 0);
+		assert_int_equal(prefix_table_insert(table, &b, &value), 0);
+		assert_ptr_equal(prefix_table_remove(table, i % 2 ? &a : &b), &value);
+		assert_ptr_equal(prefix_table_remove(table, i % 2 ? &b : &a), &value);
+	}
+	assert_int_equal(prefix_table_count(table), 0);
+	prefix_table_free(table);
+}
+
 static void random_operations__compared_with_a_list__agree(void **state)
 {
 	static uint8_t data[60000];
@@ -169,6 +195,7 @@ int main(void)
 		cmocka_unit_test(insert__same_prefix_with_other_host_bits__exists),
 		cmocka_unit_test(insert__nonsense__is_refused),
 		cmocka_unit_test(insert__up_to_capacity__again_and_again),
+		cmocka_unit_test(remove__of_ever_new_prefixes__leaves_no_forks),
 		cmocka_unit_test(random_operations__compared_with_a_list__agree),
 	};
 

@@ -158,7 +158,7 @@ static void send_packet(struct fixture *f, int from, const char *source, const c
 
 static void random_operations__compared_with_the_model__agree(void **state)
 {
-	static uint8_t data[40001];
+	static uint8_t data[20001];
 	unsigned seed = (unsigned)getpid();
 
 	(void)state;
