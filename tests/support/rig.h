@@ -14,7 +14,7 @@
 #include "loop/loop.h"
 #include "tls/credentials.h"
 
-enum { RIG_CLIENTS_MAX = 8, RIG_FRAMES_MAX = 4096 };
+enum { RIG_CLIENTS_MAX = 128, RIG_FRAMES_MAX = 4096 };
 
 /* What came out of a memory device. */
 struct rig_host {
