@@ -13,9 +13,9 @@
 
 /*
  * Units lie in the ring one after the other. One that does not fit behind the last goes to the
- *beginning if the oldest has left room there, and wrap_at remembers where the bytes at the end
- *cease. The lengths of the units are a ring beside it, because what is peeked must end between two
- *of them.
+ * beginning if the oldest has left room there, and wrap_at remembers where the bytes at the end
+ * cease. The lengths of the units are a ring beside it, because what is peeked must end between two
+ * of them.
  *
  *	not wrapped:	[ … | head ..... tail | … ]
  *	wrapped:	[ ..... tail | … | head ..... wrap_at | … ]

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Example: a link-layer test in one process. A hub, two clients, memory devices and a capture; no
- *root, no devices, no network but loopback. A frame goes from one host to the other, a third client
- *does not see it, the counters say so exactly, and the capture holds what passed.
+ * root, no devices, no network but loopback. A frame goes from one host to the other, a third client
+ * does not see it, the counters say so exactly, and the capture holds what passed.
  *
  *	cc link_test.c $(pkg-config --cflags --libs longwire) && ./a.out EMPTY-FOLDER
  */

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Example: a provider of one's own. Two of them, twins, carry Ethernet frames to each other over a
- *socketpair, one frame a datagram.
+ * socketpair, one frame a datagram.
  *
  * Everything a provider does is here: start, read packets, write packets, settings, a message, an
- *end of its own wish. The interfaces are memory flows, so it runs anywhere, without privileges;
- *give the connection a device instead of a flow and the same provider drives a TAP.
+ * end of its own wish. The interfaces are memory flows, so it runs anywhere, without privileges;
+ * give the connection a device instead of a flow and the same provider drives a TAP.
  *
  *	cc twin_provider.c $(pkg-config --cflags --libs longwire)
  */
