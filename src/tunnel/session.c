@@ -225,6 +225,9 @@ static void got_unit(struct stream *stream, const struct unit *unit)
 
 	if (session->state == SESSION_ENDED)
 		return;
+	/* What was in order before this unit counts, whatever this one is. */
+	if (unit->type != UNIT_FRAME)
+		flush_packets(session);
 	switch (unit->type) {
 	case UNIT_FRAME:
 		got_frame(session, unit);
@@ -239,7 +242,6 @@ static void got_unit(struct stream *stream, const struct unit *unit)
 		got_probe(session, unit);
 		break;
 	case UNIT_GOODBYE:
-		flush_packets(session);
 		got_goodbye(session, unit);
 		break;
 	case UNIT_OFFLOAD_FRAME:
@@ -249,7 +251,6 @@ static void got_unit(struct stream *stream, const struct unit *unit)
 		break_rules(session, "a join from one that has joined");
 		break;
 	case UNIT_LAST: /* of a stream that has no successor: the end, in order */
-		flush_packets(session);
 		session_finish(session, GOODBYE_NONE, "the stream has ended");
 		break;
 	case UNIT_MESSAGE: /* nobody is there to be told yet: like an optional unit */
@@ -278,9 +279,18 @@ static void stream_ended(struct stream *stream, enum stream_end how, const char 
 	session->ops->ended(session, &session->end);
 }
 
+static void stream_broken(struct stream *stream, const char *text)
+{
+	struct session *session = container_of(stream, struct session, stream);
+
+	flush_packets(session);
+	break_rules(session, text);
+}
+
 static const struct stream_ops stream_ops = {
 	.unit = got_unit,
 	.batch_end = batch_ended,
+	.broken = stream_broken,
 	.ended = stream_ended,
 };
 
@@ -303,11 +313,15 @@ static void timer_due(struct loop_timer *timer)
 	struct session *session = container_of(timer, struct session, timer);
 	uint64_t now = lw_loop_now_ns(session->loop);
 	uint64_t dead = session->stream.last_received_ns + SESSION_DEAD_MS * ns_per_ms;
+	bool is_late = session->state == SESSION_HELLO && now >= session->hello_due_ns;
 
-	if (now >= dead) {
-		session_finish(session, GOODBYE_DEAD, "nothing heard for 10 s");
+	if (now >= dead || is_late) {
+		session_finish(session, GOODBYE_DEAD,
+			       now >= dead ? "nothing heard for 10 s" : "no hello within 10 s");
 		return;
 	}
+	if (session->state == SESSION_HELLO)
+		dead = MIN(dead, session->hello_due_ns);
 	if (now >= session->next_probe_ns) {
 		session->next_probe_ns = now + SESSION_PROBE_MS * ns_per_ms;
 		if (session->state == SESSION_UP)
@@ -346,6 +360,7 @@ int session_new(struct lw_loop *loop, int fd, struct tls_session *tls,
 		send_hello(session);
 	/* The first probe at once after hello: a round-trip time soon. */
 	session->next_probe_ns = lw_loop_now_ns(loop) + 200 * ns_per_ms;
+	session->hello_due_ns = lw_loop_now_ns(loop) + SESSION_DEAD_MS * ns_per_ms;
 	loop_timer_set(loop, &session->timer, session->next_probe_ns);
 	stream_flush(&session->stream);
 	*ret_session = session;

@@ -9,6 +9,7 @@
  *   UP        frames, settings, messages and probes flow. → ENDED
  *   ENDED     ended() has been or will be told, once. Only session_free() is left.
  *
+ * A hello has to come within SESSION_DEAD_MS, whatever else does.
  * session_set_state() is the only writer. Probes go every 3 s each way; any byte counts as life;
  * nothing for 10 s ends it. Every end has a goodbye code and a sentence, ours or the peer's. It has
  * one stream today; which stream a frame takes is flow_hash() mod the number of streams.
@@ -72,7 +73,7 @@ struct session {
 	struct stream stream;
 	struct scheduler *scheduler;
 	struct loop_timer timer; /* probes and death */
-	uint64_t next_probe_ns, got_probe_us, got_probe_at_us;
+	uint64_t hello_due_ns, next_probe_ns, got_probe_us, got_probe_at_us;
 	struct session_end end;
 	struct lw_packet packets[SESSION_PACKETS]; /* of the batch under way */
 	struct lw_offload offloads[SESSION_PACKETS];

@@ -32,6 +32,16 @@ static size_t unsent(const struct stream *stream)
 	return stream->send_length - stream->send_offset;
 }
 
+/* Sealed bytes that still wait go to the front of the buffer. */
+static void make_room(struct stream *stream)
+{
+	if (!stream->send_offset)
+		return;
+	memmove(stream->send, stream->send + stream->send_offset, unsent(stream));
+	stream->send_length -= stream->send_offset;
+	stream->send_offset = 0;
+}
+
 static void set_blocked(struct stream *stream, bool is_blocked)
 {
 	if (stream->is_blocked == is_blocked)
@@ -104,8 +114,11 @@ static bool seal_frames(struct stream *stream)
 	const uint8_t *data;
 	size_t length;
 
-	/* A control unit that is half sealed must be finished before a frame begins. */
-	if (!stream->scheduler || stream->control_length)
+	/*
+	 * A control unit that is half sealed must be finished before a frame begins; and behind a
+	 * lot of control, in small records, there might not be room for a whole batch.
+	 */
+	if (!stream->scheduler || stream->control_length || unsent(stream) > STREAM_SEND_SIZE / 4)
 		return true;
 	data = scheduler_peek(stream->scheduler, STREAM_BATCH_PLAIN, &length);
 	if (!data)
@@ -148,14 +161,10 @@ static void seal_ending(struct stream *stream, enum record_alert alert)
 {
 	ssize_t n;
 
-	if (unsent(stream) > STREAM_SEND_SIZE / 4)
-		return; /* it does not read; it will not read this either */
-	if (stream->send_offset) {
-		memmove(stream->send, stream->send + stream->send_offset, unsent(stream));
-		stream->send_length -= stream->send_offset;
-		stream->send_offset = 0;
-	}
-	(void)seal_control(stream);
+	make_room(stream);
+	if (record_sealed_size(stream->sealer, stream->control_length) + RECORD_OVERHEAD_MAX * 2 <=
+	    STREAM_SEND_SIZE - stream->send_length)
+		(void)seal_control(stream);
 	n = record_seal_alert(stream->sealer, alert, stream->send + stream->send_length,
 			      STREAM_SEND_SIZE - stream->send_length);
 	if (n > 0)
@@ -197,7 +206,7 @@ static void deliver_units(struct stream *stream)
 		if (result == UNIT_NEED_MORE)
 			break;
 		if (result != UNIT_OK) {
-			stream_finish(stream, STREAM_END_BROKEN, unit_result_text(result));
+			stream->ops->broken(stream, unit_result_text(result));
 			break;
 		}
 		stream->ops->unit(stream, &unit);
@@ -213,12 +222,8 @@ static void answer_key_update(struct stream *stream)
 {
 	ssize_t n;
 
-	if (STREAM_SEND_SIZE - stream->send_length < RECORD_OVERHEAD_MAX + 64) {
-		/* Unsent bytes fill the buffer: make room at its front. */
-		memmove(stream->send, stream->send + stream->send_offset, unsent(stream));
-		stream->send_length -= stream->send_offset;
-		stream->send_offset = 0;
-	}
+	if (STREAM_SEND_SIZE - stream->send_length < RECORD_OVERHEAD_MAX + 64)
+		make_room(stream);
 	n = record_seal_key_update(stream->sealer, false, stream->send + stream->send_length,
 				   STREAM_SEND_SIZE - stream->send_length);
 	if (n > 0)

@@ -50,6 +50,8 @@ struct stream_ops {
 	/* One unit; the view is good until batch_end has returned. */
 	void (*unit)(struct stream *stream, const struct unit *unit);
 	void (*batch_end)(struct stream *stream);
+	/* What came is no unit; the owner ends the stream, with the reason told to the peer. */
+	void (*broken)(struct stream *stream, const char *text);
 	/* Once, from the deferred pass. */
 	void (*ended)(struct stream *stream, enum stream_end end, const char *text);
 };
