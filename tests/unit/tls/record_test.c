@@ -600,8 +600,12 @@ static void open__content_longer_than_agreed__broken(void **state)
 		forge(RECORD_TYPE_DATA, content, 512, 0);
 		assert_int_equal(open_into(STREAM_MAX), RECORD_MORE);
 		bench.length = 0;
+		memset(content, 0xee, 513);
 		forge(RECORD_TYPE_DATA, content, 513, 0);
 		expect_broken(open_into(STREAM_MAX), RECORD_ALERT_RECORD_OVERFLOW);
+		/* Authentic, but not good enough: it is erased all the same. */
+		memset(content, 0, 513);
+		assert_memory_equal(bench.plain, content, 513);
 		end();
 	}
 	begin(&kinds[3]);
