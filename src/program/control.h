@@ -1,19 +1,22 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The control socket of an instance: requests, replies, and events that begin with the present state.
+ * The control socket of an instance: requests, replies, and events that begin with the present
+ * state.
  *
- * Theory of operation. A stream socket, mode 0600, that answers root and the instance's own user. Each line is a JSON map, at most
- * CONTROL_REQUEST_MAX bytes of it in a request:
+ * Theory of operation. A stream socket, mode 0600, that answers root and the instance's own user.
+ * Each line is a JSON map, at most CONTROL_REQUEST_MAX bytes of it in a request:
  *
- *	→ {"verb":"status"}		← {"ok":true,"verb":"status","status":{…}}
- *	→ {"verb":"capture-flush"}	← {"ok":true,"verb":"capture-flush"}
- *	→ {"verb":"stop"}		← {"ok":true,"verb":"stop"}, then it ends in order
- *	→ {"verb":"observe"}		← {"ok":true,"verb":"observe"}, then {"event":"status","status":{…}} now and at each change
- *	→ anything else			← {"ok":false,"error":"…"}
+ *   → {"verb":"status"}		← {"ok":true,"verb":"status","status":{…}}
+ *   → {"verb":"capture-flush"}	← {"ok":true,"verb":"capture-flush"}
+ *   → {"verb":"stop"}		← {"ok":true,"verb":"stop"}, then it ends in order
+ *   → {"verb":"observe"}		← {"ok":true,"verb":"observe"}, then the present state and
+ *				  each change of it: {"event":"status","status":{…}}
+ *   → anything else		← {"ok":false,"error":"…"}
  *
- * Clients cost a bounded amount, whatever they do: CONTROL_CLIENTS_MAX of them; one that neither asks nor takes its answer within
- * CONTROL_PATIENCE_MS is dropped, as is an observer that leaves more than CONTROL_OUTPUT_MAX unread. A line that is too long or no
- * JSON is answered and ends the connection, because nobody knows where the next begins.
+ * Clients cost a bounded amount, whatever they do: CONTROL_CLIENTS_MAX of them; one that neither
+ * asks nor takes its answer within CONTROL_PATIENCE_MS is dropped, as is an observer that leaves
+ * more than CONTROL_OUTPUT_MAX unread. A line that is too long or no JSON is answered and ends the
+ * connection, because nobody knows where the next begins.
  */
 #ifndef PROGRAM_CONTROL_H
 #define PROGRAM_CONTROL_H
@@ -51,7 +54,10 @@ void control_free(struct control *control);
 /* The state changed: tell those who observe it. */
 void control_publish(struct control *control);
 
-/* A client's side, blocking for at most timeout_ms: one verb, one reply. 0, or a negative errno with a sentence. */
+/*
+ * A client's side, blocking for at most timeout_ms: one verb, one reply. 0, or a negative errno
+ * with a sentence.
+ */
 int control_request(const char *path, const char *verb, unsigned timeout_ms,
 		    struct tree **ret_reply, struct lw_error *ret_error);
 

@@ -25,7 +25,7 @@ static const char hub_ethernet[] =
 	"# The hub's own port. A hub that only connects its clients needs none, and no privilege.\n"
 	"interface:\n"
 	"  name: lw0\n"
-	"  # bridge: br0              # join this bridge, which must exist: the LAN behind the hub\n"
+	"  # bridge: br0              # join this existing bridge: the LAN behind the hub\n"
 	"\n"
 	"# Clients are in clients.d/NAME.yaml, one file each; 'longwire new' adds more.\n"
 	"\n"
@@ -51,7 +51,7 @@ static const char hub_ip[] =
 	"# gateway: {to: [10.0.0.0/8], masquerade: true}\n"
 	"# settings: {included-routes: [10.0.0.0/8]}   # offered to clients, who decide\n"
 	"\n"
-	"# between-clients: isolated  # or direct (inside the hub), or kernel (its firewall decides)\n"
+	"# between-clients: isolated  # direct: inside the hub; kernel: its firewall decides\n"
 	"\n"
 	"# Clients are in clients.d/NAME.yaml, one file each; 'longwire new' adds more.\n"
 	"\n"
@@ -71,6 +71,8 @@ static const char client_ethernet[] =
 static const char client_ip[] =
 	"interface:\n"
 	"  name: lw0                  # its addresses come from the hub\n"
+	"\n"
+	"# networks: [192.168.7.0/24]  # behind this machine, for the hub; it names them as well\n"
 	"\n"
 	"# What the hub may set on this machine. Add included-routes to reach what is behind it.\n"
 	"accept: [addresses, mtu]\n";
@@ -145,7 +147,7 @@ char *new_entry_text(const struct new_client *client)
 		      "\n"
 		      "pin: \"%s\"  # of the client's public key\n"
 		      "%saddresses: [%s]  # the client is given these\n"
-		      "# networks: [192.168.7.0/24]  # what is behind the client\n",
+		      "# networks: [192.168.7.0/24]  # behind the client, who names them as well\n",
 		      client->name, pin, client->n_addresses ? "" : "# ", addresses);
 }
 

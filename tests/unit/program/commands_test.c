@@ -69,10 +69,10 @@ static int remove_folder(void **state)
 
 static const char *in_folder(const char *file)
 {
-	static char paths[2][160];
-	static int turn;
+	static char paths[4][160];
+	static unsigned turn;
 
-	turn = !turn;
+	turn = (turn + 1) % ARRAY_SIZE(paths);
 	snprintf(paths[turn], sizeof(paths[turn]), "%s/%s", folder, file);
 	return paths[turn];
 }
@@ -163,7 +163,7 @@ static void make_files(void)
 {
 	assert_int_equal(STATUS("new", in_folder("conf"), "--hub", "127.0.0.1:1"), PROGRAM_DONE);
 	write_file("conf/bare.yaml",
-		   "layer: ethernet\nlisten: [\"127.0.0.1:0\"]\nidentity: hub.pem\n");
+		   "layer: ethernet\nlisten: [\"[::]:58443\"]\nidentity: hub.pem\n");
 }
 
 static void commands__wrong_use__two_and_one_line_with_a_hint(void **state)
@@ -283,7 +283,7 @@ static void hub__runs__answers_refuses_a_second_and_is_gone(void **state)
 	make_files();
 	hub = START("hub", in_folder("conf/bare.yaml"), "--name", name);
 	wait_notified("READY=1\nSTATUS=0 of 1 clients connected");
-	assert_non_null(strstr(output(), "listening on 127.0.0.1:"));
+	assert_non_null(strstr(output(), "listening on [::]:58443"));
 	reply = ask_status();
 	assert_non_null(reply);
 	assert_string_equal(tree_get_text(tree_get(reply, "status"), "kind"), "hub");
@@ -344,10 +344,10 @@ static void hub__address_not_ours__one_and_nothing_left(void **state)
 	(void)state;
 	make_files();
 	write_file("conf/bare.yaml",
-		   "layer: ethernet\nlisten: [\"192.0.2.77:8443\"]\nidentity: hub.pem\n");
+		   "layer: ethernet\nlisten: [\"[2001:db8::77]:8443\"]\nidentity: hub.pem\n");
 	assert_int_equal(STATUS("hub", in_folder("conf/bare.yaml"), "--name", name),
 			 PROGRAM_FAILED);
-	assert_non_null(strstr(output(), "192.0.2.77:8443"));
+	assert_non_null(strstr(output(), "[2001:db8::77]:8443"));
 	assert_null(ask_status());
 }
 

@@ -191,6 +191,7 @@ static void plan_tunnel__settings__mapped(void **state)
 	(void)state;
 	parse("layer: ip\nhub: {address: [\"a:1\", \"b:2\"], pin: \"@\"}\nidentity: me.pem\n"
 	      "interface: {name: lw3, addresses: [10.0.0.2/24]}\naccept: [mtu]\n"
+	      "networks: [192.168.7.0/24]\n"
 	      "settings: {mtu: 1400, included-routes: [10.8.0.0/16], excluded-routes: "
 	      "[10.8.1.0/24]}\n",
 	      &config);
@@ -199,6 +200,8 @@ static void plan_tunnel__settings__mapped(void **state)
 	assert_string_equal(plan.tunnel.hubs[1], "b:2");
 	assert_int_equal(plan.tunnel.n_pins, 1);
 	assert_int_equal(plan.tunnel.accept, LW_ACCEPT_MTU);
+	assert_int_equal(plan.tunnel.n_networks, 1);
+	assert_string_equal(plan.tunnel.networks[0], "192.168.7.0/24");
 	assert_int_equal(plan.tunnel.mtu, 1400);
 	assert_ptr_equal(plan.tunnel.settings, &plan.settings);
 	assert_int_equal(plan.settings.mtu, 1400);

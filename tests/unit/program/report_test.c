@@ -353,8 +353,9 @@ static void report_print__strange_trees__shown_without_harm(void **state)
 		"{}",
 		"{\"name\":\"a\\u001b[31m\",\"state\":\"\\u0007\"}",
 		"{\"name\":[],\"ports\":{},\"hub\":1,\"link\":[],\"captures\":\"x\"}",
-		"{\"ports\":[1,[],{}],\"captures\":[1,{}],\"link\":{},\"hub\":{},\"connection\":{}}",
-		"{\"interface\":{\"name\":\"x\",\"addresses\":[[],{\"a\":1}]},\"ports\":[{\"drops\":"
+		"{\"ports\":[1,[],{}],\"captures\":[1,{}],\"link\":{},\"hub\":{}}",
+		"{\"interface\":{\"name\":\"x\",\"addresses\":[[],{\"a\":1}]},"
+		"\"ports\":[{\"drops\":"
 		"{\"a\":-1,\"b\":[]},\"addresses\":{\"x\":null}}]}",
 	};
 
