@@ -31,10 +31,11 @@ struct pending {
 	struct ip_address key; /* the address that limits count */
 	struct loop_source source;
 	struct loop_timer deadline;
-	struct tls_handshake *tls;
+	struct tls_handshake *tls; /* while active */
 	uint8_t prefix[HELLO_PREFIX_SIZE];
 	size_t prefix_length;
-	uint64_t progress_ns;
+	uint64_t since_ns;         /* of its accept */
+	uint64_t progress_ns;      /* of its last whole flight */
 	enum tls_progress outcome; /* TLS_WANT_INPUT while it goes on */
 	bool is_peer_done;         /* it sent its FIN */
 };
@@ -47,7 +48,7 @@ struct handshake_role {
 	struct tls_config *config;
 	struct admission_book *book;
 	struct list silent, ready, active, lingering;
-	uint32_t n_waiting, n_active;
+	uint32_t n_waiting, n_active, n_lingering;
 	struct loop_timer contention; /* looks for stalled places while somebody is ready */
 	bool is_open;
 };
@@ -73,7 +74,9 @@ static void leave_state(struct pending *pending)
 	list_remove(&pending->list);
 	if (pending->state == PENDING_ACTIVE)
 		role->n_active--;
-	else if (pending->state != PENDING_LINGERING)
+	else if (pending->state == PENDING_LINGERING)
+		role->n_lingering--;
+	else
 		role->n_waiting--;
 }
 
@@ -98,11 +101,18 @@ static void pending_fail(struct pending *pending, enum handshake_outcome outcome
 	pending_free(pending);
 }
 
+/* Whoever fails on purpose, and often, makes the others wait less: a descriptor is all that one costs. */
 static void linger(struct pending *pending)
 {
+	struct handshake_role *role = pending->role;
+
+	if (role->n_lingering == HANDSHAKE_LINGERING_MAX)
+		pending_free(list_entry(role->lingering.next, struct pending, list));
 	leave_state(pending);
 	pending->state = PENDING_LINGERING;
-	list_append(&pending->role->lingering, &pending->list);
+	list_append(&role->lingering, &pending->list);
+	role->n_lingering++;
+	tls_handshake_free(take_pointer(pending->tls));
 	shutdown(pending->fd, SHUT_WR);
 	loop_modify(&pending->source, EPOLLIN);
 	loop_timer_set_in_ms(pending->role->loop, &pending->deadline, HANDSHAKE_LINGER_MS);
@@ -185,8 +195,14 @@ static void push_output(struct pending *pending)
 
 static void step(struct pending *pending, const uint8_t *data, size_t length)
 {
-	pending->progress_ns = lw_loop_now_ns(pending->role->loop);
+	const uint8_t *output;
+	size_t n;
+
 	pending->outcome = tls_handshake_step(pending->tls, data, length);
+	tls_handshake_output(pending->tls, &output, &n);
+	/* A byte a second is no progress; a flight that we answer is. */
+	if (n)
+		pending->progress_ns = lw_loop_now_ns(pending->role->loop);
 	push_output(pending);
 }
 
@@ -226,6 +242,7 @@ static void activate(struct pending *pending)
 	pending->state = PENDING_ACTIVE;
 	list_append(&role->active, &pending->list);
 	role->n_active++;
+	pending->progress_ns = lw_loop_now_ns(role->loop);
 	if (tls_handshake_new(role->config, role->book, time(NULL), &pending->tls) < 0) {
 		pending_fail(pending, HANDSHAKE_FAILED, LW_CONNECTION_ERROR_NEGOTIATION_FAILED,
 			     "out of memory");
@@ -234,27 +251,50 @@ static void activate(struct pending *pending)
 	step(pending, pending->prefix, pending->prefix_length);
 }
 
-/* A place may be had by who has done nothing for a while, when others are ready. */
-static void evict_stalled(struct handshake_role *role)
+/* Who has made no progress for the longest, if that is long enough. key: of that address; NULL: of all. */
+static struct pending *most_stalled(const struct handshake_role *role, const struct ip_address *key)
 {
 	uint64_t now = lw_loop_now_ns(role->loop);
+	struct pending *found = NULL;
 
-	list_for_each_safe(node, &role->active) {
+	list_for_each(node, &role->active) {
 		struct pending *pending = list_entry(node, struct pending, list);
 
-		if (now - pending->progress_ns >= HANDSHAKE_STALL_MS * UINT64_C(1000000))
-			pending_fail(pending, HANDSHAKE_EXPIRED,
-				     LW_CONNECTION_ERROR_SERVER_NOT_RESPONDING,
-				     "stalled in the TLS handshake while others waited");
+		if (now - pending->progress_ns < HANDSHAKE_STALL_MS * UINT64_C(1000000) ||
+		    (key && !ip_address_equal(&pending->key, key)))
+			continue;
+		if (!found || pending->progress_ns < found->progress_ns)
+			found = pending;
 	}
+	return found;
 }
 
+/* A place for one more of that address: a free one, or that of one who has stalled. */
+static bool make_place(struct handshake_role *role, const struct ip_address *key)
+{
+	bool is_address_full = active_of(role, key) >= HANDSHAKE_PER_ADDRESS_MAX;
+	struct pending *stalled;
+
+	if (!is_address_full && role->n_active < HANDSHAKE_ACTIVE_MAX)
+		return true;
+	stalled = most_stalled(role, is_address_full ? key : NULL);
+	if (!stalled)
+		return false;
+	pending_fail(stalled, HANDSHAKE_EXPIRED, LW_CONNECTION_ERROR_SERVER_NOT_RESPONDING,
+		     "stalled in the TLS handshake while others waited");
+	return true;
+}
+
+/* The newest first: where there are more than can be served, the oldest have waited in vain already. */
 static struct pending *next_ready(struct handshake_role *role)
 {
-	list_for_each(node, &role->ready) {
+	if (role->n_active == HANDSHAKE_ACTIVE_MAX && !most_stalled(role, NULL))
+		return NULL;
+	for (struct list *node = role->ready.previous; node != &role->ready;
+	     node = node->previous) {
 		struct pending *pending = list_entry(node, struct pending, list);
 
-		if (active_of(role, &pending->key) < HANDSHAKE_PER_ADDRESS_MAX)
+		if (make_place(role, &pending->key))
 			return pending;
 	}
 	return NULL;
@@ -264,18 +304,15 @@ static void admit_ready(struct handshake_role *role)
 {
 	struct pending *pending;
 
-	while (role->n_active < HANDSHAKE_ACTIVE_MAX && (pending = next_ready(role)))
+	while ((pending = next_ready(role)))
 		activate(pending);
 	if (!list_is_empty(&role->ready) && !role->contention.loop)
-		loop_timer_set_in_ms(role->loop, &role->contention, HANDSHAKE_STALL_MS / 2);
+		loop_timer_set_in_ms(role->loop, &role->contention, HANDSHAKE_STALL_MS / 4);
 }
 
 static void contention_due(struct loop_timer *timer)
 {
-	struct handshake_role *role = container_of(timer, struct handshake_role, contention);
-
-	evict_stalled(role);
-	admit_ready(role);
+	admit_ready(container_of(timer, struct handshake_role, contention));
 }
 
 static void become_ready(struct pending *pending)
@@ -370,14 +407,43 @@ static struct ip_address limit_key(const struct sockaddr_storage *peer)
 	return key;
 }
 
-static void evict_oldest(struct handshake_role *role)
+/* The oldest of a list, of that address (NULL: of all), and how many there are. */
+static uint32_t find_oldest(struct list *list, const struct ip_address *key,
+			    struct pending **ret_oldest)
 {
-	struct list *list = !list_is_empty(&role->silent) ? &role->silent : &role->ready;
+	uint32_t n = 0;
 
-	if (!list_is_empty(list))
-		pending_fail(list_entry(list->next, struct pending, list), HANDSHAKE_EXPIRED,
-			     LW_CONNECTION_ERROR_SERVER_NOT_RESPONDING,
-			     "evicted: too many connections wait for their handshake");
+	list_for_each(node, list) {
+		struct pending *pending = list_entry(node, struct pending, list);
+
+		if (key && !ip_address_equal(&pending->key, key))
+			continue;
+		n++;
+		if (!*ret_oldest || pending->since_ns < (*ret_oldest)->since_ns)
+			*ret_oldest = pending;
+	}
+	return n;
+}
+
+/* Room for one more that waits: one address cannot take it from all others. */
+static void make_room(struct handshake_role *role, const struct ip_address *key)
+{
+	struct pending *oldest = NULL;
+	uint32_t n = 0;
+
+	if (key->family) {
+		n = find_oldest(&role->silent, key, &oldest);
+		n += find_oldest(&role->ready, key, &oldest);
+	}
+	if (n < HANDSHAKE_WAITING_PER_ADDRESS_MAX) {
+		if (role->n_waiting < HANDSHAKE_WAITING_MAX)
+			return;
+		oldest = NULL;
+		find_oldest(&role->silent, NULL, &oldest);
+		find_oldest(&role->ready, NULL, &oldest);
+	}
+	pending_fail(oldest, HANDSHAKE_EXPIRED, LW_CONNECTION_ERROR_SERVER_NOT_RESPONDING,
+		     "evicted: too many connections wait for their handshake");
 }
 
 static int pending_new(struct handshake_role *role, struct handshake_request *request)
@@ -390,6 +456,7 @@ static int pending_new(struct handshake_role *role, struct handshake_request *re
 	pending->state = PENDING_SILENT;
 	pending->outcome = TLS_WANT_INPUT;
 	pending->key = limit_key(&request->peer);
+	pending->since_ns = lw_loop_now_ns(role->loop);
 	pending->source = (struct loop_source){ .fd = request->fd, .function = socket_event };
 	list_append(&role->silent, &pending->list);
 	role->n_waiting++;
@@ -409,8 +476,9 @@ static int pending_new(struct handshake_role *role, struct handshake_request *re
 
 static void take_request(struct handshake_role *role, struct handshake_request *request)
 {
-	if (role->n_waiting >= HANDSHAKE_WAITING_MAX)
-		evict_oldest(role);
+	struct ip_address key = limit_key(&request->peer);
+
+	make_room(role, &key);
 	if (!role->book || pending_new(role, request) < 0) {
 		error_set(&request->result.error, 0, LW_DOMAIN_CONNECTION,
 			  LW_CONNECTION_ERROR_NEGOTIATION_FAILED, "no room for another handshake");
@@ -430,12 +498,6 @@ static void take_book(struct handshake_role *role, struct role_book *message)
 		pending_fail(list_entry(node, struct pending, list), HANDSHAKE_FAILED,
 			     LW_CONNECTION_ERROR_NEGOTIATION_FAILED,
 			     "the list of clients changed during the TLS handshake");
-	list_for_each_safe(node, &role->lingering) {
-		struct pending *pending = list_entry(node, struct pending, list);
-
-		tls_handshake_free(pending->tls);
-		pending->tls = NULL;
-	}
 	admission_book_free(role->book);
 	role->book = message->book;
 	free(message);

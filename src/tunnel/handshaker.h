@@ -10,11 +10,13 @@
  * Before authentication a connection costs a struct and a descriptor. A hub's connection first
  * waits for bytes that can be a ClientHello; only then, and only while there is a place among the
  * active (64 in all, 8 for an address, an IPv6 /64 counting as one), does it get a TLS context.
- * Those who wait in silence are evicted oldest first when HANDSHAKE_WAITING_MAX is reached; an
- * active one that has made no progress for 2 s gives its place to one that is ready. Each has 10 s
- * from accept to admission, in all, and may not send more than TLS_PREAUTH_INPUT_MAX. A refused or
- * failed peer is sent its goodbye or alert, and the socket lingers up to 1 s so that these are not
- * lost to a reset.
+ * Those who wait are evicted oldest first when there are HANDSHAKE_WAITING_MAX, or
+ * HANDSHAKE_WAITING_PER_ADDRESS_MAX of one address; the newest that is ready is the first to get a
+ * place, because under an attack the oldest have waited in vain already. An active one whose last
+ * whole flight came more than 1 s ago gives its place to one that is ready. Each has 10 s from
+ * accept to admission, in all, and may not send more than TLS_PREAUTH_INPUT_MAX. A refused or failed
+ * peer is sent its goodbye or alert, and the socket lingers up to 1 s so that these are not lost to
+ * a reset. The asker stops accepting while HANDSHAKE_OUTSTANDING_MAX results are awaited.
  */
 #ifndef TUNNEL_HANDSHAKER_H
 #define TUNNEL_HANDSHAKER_H
@@ -33,11 +35,14 @@ struct handshaker;
 struct lw_loop;
 
 enum {
+	HANDSHAKE_OUTSTANDING_MAX = 1024,
 	HANDSHAKE_WAITING_MAX = 512,
+	HANDSHAKE_WAITING_PER_ADDRESS_MAX = 64,
 	HANDSHAKE_ACTIVE_MAX = 64,
 	HANDSHAKE_PER_ADDRESS_MAX = 8,
 	HANDSHAKE_DEADLINE_MS = 10000,
-	HANDSHAKE_STALL_MS = 2000,
+	HANDSHAKE_LINGERING_MAX = 128,
+	HANDSHAKE_STALL_MS = 1000,
 	HANDSHAKE_LINGER_MS = 1000,
 };
 

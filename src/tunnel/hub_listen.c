@@ -72,11 +72,11 @@ int lw_hub_adopt(struct lw_hub *hub, int descriptor)
 	return handshaker_submit(hub->handshaker, descriptor, &peer, handshake_done, hub, NULL);
 }
 
-/* Out of descriptors or memory: epoll would wake us for ever, so look away for a while. */
-static void pause_accepting(struct lw_hub *hub, int error)
+/* Out of descriptors, memory or places: epoll would wake us for ever, so look away for a while. */
+static void pause_accepting(struct lw_hub *hub, const char *why)
 {
 	log_limited(&hub->refusals, lw_loop_now_ns(hub->loop), LOG_LEVEL_WARNING,
-		    "cannot accept connections for now: %s", strerror(error));
+		    "cannot accept connections for now: %s", why);
 	for (size_t i = 0; i < hub->n_listeners; i++)
 		if (hub->listeners[i].source.loop)
 			loop_modify(&hub->listeners[i].source, 0);
@@ -98,7 +98,13 @@ static void connections_arrived(struct loop_source *source, uint32_t events)
 
 	(void)events;
 	for (int i = 0; i < ACCEPTS_PER_WAKEUP; i++) {
-		int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+		int fd;
+
+		if (handshaker_pending(hub->handshaker) >= HANDSHAKE_OUTSTANDING_MAX) {
+			pause_accepting(hub, "too many wait for their handshake");
+			return;
+		}
+		fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 		if (fd < 0 && (errno == EAGAIN || errno == EINTR))
 			return;
@@ -106,7 +112,7 @@ static void connections_arrived(struct loop_source *source, uint32_t events)
 		    errno != ENOBUFS)
 			continue; /* that connection was gone already */
 		if (fd < 0) {
-			pause_accepting(hub, errno);
+			pause_accepting(hub, strerror(errno));
 			return;
 		}
 		if (lw_hub_adopt(hub, fd) < 0)
