@@ -50,7 +50,24 @@ struct hostile *hostile_call(struct rig *rig, const char *identity)
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends),
 			 0);
 	assert_int_equal(lw_hub_adopt(rig->hub, ends[1]), 0);
-	return make(rig, ADMISSION_CLIENT, identity, &rig->hub_pin, ends[0]);
+	return hostile_call_on(rig, identity, ends[0]);
+}
+
+struct hostile *hostile_call_on(struct rig *rig, const char *identity, int fd)
+{
+	return make(rig, ADMISSION_CLIENT, identity, &rig->hub_pin, fd);
+}
+
+size_t hostile_client_hello(struct hostile *peer, uint8_t *data, size_t size)
+{
+	const uint8_t *output;
+	size_t length;
+
+	assert_int_equal(tls_handshake_step(peer->tls, NULL, 0), TLS_WANT_INPUT);
+	tls_handshake_output(peer->tls, &output, &length);
+	assert_true(length > 6 && length <= size);
+	memcpy(data, output, length);
+	return length;
 }
 
 struct hostile *hostile_answer(struct rig *rig, const char *identity, const struct pin *client,
@@ -296,12 +313,22 @@ bool hostile_until(struct hostile *peer, bool (*condition)(void *user), void *us
 	}
 }
 
-void hostile_shake(struct hostile *peer)
+void hostile_begin(struct hostile *peer)
 {
 	if (peer->side == ADMISSION_CLIENT)
 		shake(peer, NULL, 0);
+}
+
+void hostile_shake(struct hostile *peer)
+{
+	hostile_begin(peer);
 	hostile_settle(peer);
 	assert_true(peer->is_up);
+}
+
+bool hostile_is_up(void *user)
+{
+	return ((const struct hostile *)user)->is_up;
 }
 
 bool hostile_is_over(void *user)

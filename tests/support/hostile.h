@@ -49,6 +49,10 @@ enum { HOSTILE_BUFFER = 4 * 1024 * 1024 };
 
 /* A client with the identity of that name calls the rig's hub. Connected, nothing said yet. */
 struct hostile *hostile_call(struct rig *rig, const char *identity);
+/* The same on a socket that is connected to it already. */
+struct hostile *hostile_call_on(struct rig *rig, const char *identity, int fd);
+/* Its ClientHello, instead of a handshake. Return: the length. */
+size_t hostile_client_hello(struct hostile *peer, uint8_t *data, size_t size);
 /* A hub with the identity of that name, which expects a client's pin, on a connected socket. */
 struct hostile *hostile_answer(struct rig *rig, const char *identity, const struct pin *client,
 			       int fd);
@@ -60,6 +64,8 @@ bool hostile_pump(struct hostile *peer);
 void hostile_settle(struct hostile *peer);
 /* As rig_until, with the peer taking its turns; condition may be NULL. */
 bool hostile_until(struct hostile *peer, bool (*condition)(void *user), void *user, uint64_t ms);
+/* A client's first flight. */
+void hostile_begin(struct hostile *peer);
 /* Settle until the handshake is over, and assert that it went well. */
 void hostile_shake(struct hostile *peer);
 
@@ -74,6 +80,7 @@ void hostile_hello(struct hostile *peer, enum lw_layer layer, uint32_t mtu);
 void hostile_alert(struct hostile *peer, enum record_alert alert);
 void hostile_fin(struct hostile *peer);
 
+bool hostile_is_up(void *peer);
 bool hostile_is_over(void *peer); /* closed, cut or alerted */
 
 #endif
