@@ -24,6 +24,7 @@ TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))
 PREFIX = 'lwt'
 CLONE_NEWNET = 0x40000000
 LOG_LINES_MAX = 2000
+SHADOW = re.compile(r'(=>|  )0x[0-9a-f]{12}:|  \S.*: +(f[0-9a-f]|[a-c][a-f0-9]|0[0-7].*)$')
 SANITIZER = re.compile(r'(AddressSanitizer|LeakSanitizer|ThreadSanitizer|runtime error:|Assertion .* failed)')
 
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -264,7 +265,7 @@ class Namespace:
 
         links = self.ip_json('-d', 'link', 'show')
         return {
-            'links': {k['ifname']: (k.get('master'), k['mtu'], k['address'], 'UP' in k['flags']) for k in links},
+            'links': {k['ifname']: (k.get('master'), k['mtu'], k.get('address'), 'UP' in k['flags']) for k in links},
             'addresses': {k['ifname']: plain_address(k) for k in self.ip_json('address', 'show') if k},
             'routes': sorted(self.routes('-4') + self.routes('-6')),
             'rules': self.ip('rule', 'show').stdout + self.ip('-6', 'rule', 'show').stdout,
@@ -433,7 +434,7 @@ class Lab:
             shutil.rmtree(f'/run/longwire/{instance.instance}', ignore_errors=True)
         shutil.rmtree(self.folder, ignore_errors=True)
         for name, text in logs:
-            lines = text.strip().splitlines()
+            lines = [line for line in text.strip().splitlines() if not SHADOW.match(line)]
             print(f'---- log of {name} (last 25 of {len(lines)} lines)')
             print('\n'.join(lines[-25:]))
 

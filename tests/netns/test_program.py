@@ -170,6 +170,8 @@ def test_new_never_overwrites(lab):
 ROOTLESS = r'''
 set -eu
 dir=$1 program=$2
+other= hub= up=
+trap 'kill $up $hub $other 2>/dev/null' EXIT
 export XDG_RUNTIME_DIR=$dir/run
 mkdir -p "$XDG_RUNTIME_DIR"
 ip link set lo up
@@ -184,7 +186,7 @@ there ip addr add 192.0.2.2/24 dev v1
 there ip link set v1 up
 "$program" hub "$dir/conf/hub.yaml" 2>"$dir/hub.log" &
 hub=$!
-there "$program" up "$dir/conf/laptop.yaml" 2>"$dir/up.log" &
+nsenter -n -t "$other" "$program" up "$dir/conf/laptop.yaml" 2>"$dir/up.log" &
 up=$!
 for _ in $(seq 100); do
 	"$program" status laptop --json 2>/dev/null | grep -q '"connected"' && break
@@ -195,7 +197,7 @@ there ip addr add 10.9.0.2/24 dev lw0
 there ping -n -c 5 -i 0.2 -W 1 -w 10 10.9.0.1
 kill $up; wait $up
 kill $hub; wait $hub
-kill "$other"
+up= hub=
 echo ROOTLESS-DONE
 '''
 
@@ -213,7 +215,10 @@ def test_without_root_in_a_user_namespace(lab):
     if run(*nobody, 'unshare', '-Urn', 'true', check=False).returncode != 0:
         raise Skip('the kernel has no user namespaces for users')
     run(*nobody, program, 'new', f'{folder}/conf', '--hub', '192.0.2.1:8443', '--client', 'laptop')
-    done = run(*nobody, 'unshare', '-Urn', 'sh', f'{lab.folder}/rootless.sh', folder, program, check=False, timeout=60)
+    # The device node as most systems have it, for these processes alone.
+    private = ['unshare', '-m', '--propagation', 'private', 'sh', '-c',
+               'mount -t tmpfs tmpfs /dev/net && mknod -m 666 /dev/net/tun c 10 200 && exec "$@"', 'sh']
+    done = run(*private, *nobody, 'unshare', '-Urn', 'sh', f'{lab.folder}/rootless.sh', folder, program, check=False, timeout=60)
     logs = ''
     for name in ('hub.log', 'up.log'):
         if os.path.exists(f'{folder}/{name}'):

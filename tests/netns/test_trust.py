@@ -28,6 +28,7 @@ def end_of(lab, client, file='laptop.yaml', *options):
     tunnel = Instance(client, 'up', f'{lab.conf}/{file}', '--once', *options)
     tunnel.is_expected_to_run = False
     status = tunnel.wait(20)
+    tunnel.check_log()
     tunnel.check_gone()
     return status, tunnel.output()
 
