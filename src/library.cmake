@@ -35,9 +35,14 @@ add_library(longwire_static STATIC ${whole})
 target_link_libraries(longwire_static PRIVATE ${libraries})
 set_target_properties(longwire_static PROPERTIES OUTPUT_NAME longwire LINKER_LANGUAGE C)
 
+# Found from where the file lies, so that `cmake --install --prefix` may put it anywhere.
+file(RELATIVE_PATH LW_PC_UP /${CMAKE_INSTALL_LIBDIR}/pkgconfig /)
+string(REGEX REPLACE "/$" "" LW_PC_UP "${LW_PC_UP}")
+set(LW_PC_PREFIX "\${pcfiledir}/${LW_PC_UP}")
 set(LW_PC_INCLUDEDIR "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
 set(LW_PC_LIBDIR "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
-set(LW_PC_REQUIRES "jansson, libpcap, libmnl, libnftables")
+# By name, not as Requires.private: that would ask users of the static library for what libpcap was built with.
+set(LW_PC_LIBRARIES "-ljansson -lpcap -lmnl -lnftables -lmbedtls -lmbedx509 -lmbedcrypto -lpthread")
 configure_file(longwire.pc.in ${PROJECT_BINARY_DIR}/longwire.pc @ONLY)
 
 install(TARGETS longwire_shared longwire_static

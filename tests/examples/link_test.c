@@ -179,6 +179,7 @@ static void check_counters(struct lab *lab)
 	lw_port_status(lab->hosts[1].port, &status);
 	CHECK(status.received_packets == 1 && status.sent_packets == 1);
 	CHECK(status.macs == 1);
+	CHECK(lw_capture_flush(lab->capture) == 0);
 	lw_capture_counters(lab->capture, &counters);
 	CHECK(counters.written == 2 && counters.dropped == 0);
 }
