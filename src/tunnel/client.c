@@ -134,6 +134,7 @@ static void session_ended(struct session *session, const struct session_end *end
 	if (!was_ours)
 		return;
 	tunnel->session = NULL;
+	client_forget_next(tunnel);
 	if (end.by_peer)
 		error_set(&error, 0, LW_DOMAIN_CONNECTION, error_of_goodbye(&end),
 			  "%s said goodbye (%s): %s", tunnel->address, goodbye_name(end.code),
@@ -160,6 +161,7 @@ void client_settings_applied(const struct lw_error *error, void *user)
 		lw_provider_cancel(tunnel->provider, LW_STOP_CONFIGURATION_FAILED, error);
 		return;
 	}
+	client_apply_next(tunnel);
 	if (!tunnel->session || tunnel->link != LW_LINK_HELLO)
 		return; /* lost meanwhile: the next session applies them again, which does nothing
 			 */
@@ -197,7 +199,12 @@ static void session_packets(struct session *session, const struct lw_packet *pac
 	for (size_t i = 0; i < n; i++)
 		lw_capture_show(captures, LW_CAPTURE_SESSION_IN, &packets[i], tunnel->hub.name,
 				LW_DROP_NONE);
-	vswitch_input(tunnel->vswitch, &tunnel->hub, packets, n, lw_loop_now_ns(tunnel->loop));
+	if (tunnel->was_up)
+		vswitch_input(tunnel->vswitch, &tunnel->hub, packets, n,
+			      lw_loop_now_ns(tunnel->loop));
+	else /* who this client is has not been settled: nothing can be addressed to it */
+		for (size_t i = 0; i < n; i++)
+			vswitch_drop(tunnel->vswitch, &tunnel->hub, &packets[i], LW_DROP_PORT_DOWN);
 }
 
 static const struct session_ops client_session_ops = {
@@ -349,14 +356,12 @@ static void attempt(struct lw_tunnel *tunnel)
 		dialer_start(tunnel->dialer);
 }
 
-static void end_parting(struct lw_tunnel *tunnel);
-
 static void timer_due(struct loop_timer *timer)
 {
 	struct lw_tunnel *tunnel = container_of(timer, struct lw_tunnel, timer);
 
 	if (tunnel->stopping)
-		end_parting(tunnel);
+		client_end_parting(tunnel);
 	else if (tunnel->link == LW_LINK_WAITING)
 		attempt(tunnel);
 	else if (tunnel->link == LW_LINK_HELLO && tunnel->session && !tunnel->is_applying)
@@ -426,6 +431,7 @@ void client_dismantle(struct lw_tunnel *tunnel)
 		return;
 	handshaker_cancel(take_pointer(tunnel->request));
 	session_free(take_pointer(tunnel->session), &tunnel->lingers);
+	client_forget_next(tunnel);
 	lingers_free(&tunnel->lingers);
 	dialer_free(take_pointer(tunnel->dialer));
 	loop_timer_done(tunnel->loop, &tunnel->timer);
@@ -469,6 +475,7 @@ static void start(struct lw_provider *provider, const struct lw_start_options *o
 	tunnel->loop = lw_provider_loop(provider);
 	tunnel->flow = lw_provider_packet_flow(provider);
 	tunnel->was_up = tunnel->is_applying = false;
+	tunnel->settings_seen = 0;
 	list_init(&tunnel->lingers);
 	backoff_reset(&tunnel->backoff);
 	if (set_up(tunnel, &error) < 0) {
@@ -481,7 +488,7 @@ static void start(struct lw_provider *provider, const struct lw_start_options *o
 	attempt(tunnel);
 }
 
-static void end_parting(struct lw_tunnel *tunnel)
+void client_end_parting(struct lw_tunnel *tunnel)
 {
 	struct lw_completion *stopping = take_pointer(tunnel->stopping);
 
@@ -503,12 +510,13 @@ static void stop(struct lw_provider *provider, enum lw_stop_reason reason,
 	tunnel->stopping = done;
 	finish_start(tunnel, &error);
 	loop_timer_cancel(&tunnel->timer);
-	lw_packet_flow_cancel_read(tunnel->flow, 0);
+	/* A borrowed flow may be freed as soon as this returns. */
+	lw_packet_flow_cancel_read(take_pointer(tunnel->flow), 0);
 	if (tunnel->session) {
 		session_finish(tunnel->session, GOODBYE_NONE, "this end was stopped");
 		loop_timer_set_in_ms(tunnel->loop, &tunnel->timer, PARTING_MS);
 	} else {
-		end_parting(tunnel);
+		client_end_parting(tunnel);
 	}
 }
 

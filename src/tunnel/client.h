@@ -71,6 +71,8 @@ struct lw_tunnel {
 	uint64_t settings_window_ns;
 	uint32_t settings_seen;
 	bool is_applying;
+	struct offer next_offer; /* that came while the last was being applied */
+	bool has_next_offer;
 
 	/* Told. */
 	char address[80];
@@ -81,7 +83,11 @@ struct lw_tunnel {
 
 /* client_settings.c: a settings unit came. client.c: its settings are applied, or cannot be. */
 void client_take_offer(struct session *session, const uint8_t *data, size_t length);
+void client_apply_next(struct lw_tunnel *tunnel);  /* the offer that waited, if there is one */
+void client_forget_next(struct lw_tunnel *tunnel); /* its session has ended */
 void client_settings_applied(const struct lw_error *error, void *user);
+/* The end of a stop that waits for its goodbye to go: at once. */
+void client_end_parting(struct lw_tunnel *tunnel);
 /* Forget everything of a start; completions are the caller's. */
 void client_dismantle(struct lw_tunnel *tunnel);
 

@@ -121,7 +121,9 @@ void lw_tunnel_free(struct lw_tunnel *tunnel)
 {
 	if (!tunnel)
 		return;
-	if (tunnel->provider)
+	if (tunnel->stopping)
+		client_end_parting(tunnel);
+	else if (tunnel->provider)
 		client_dismantle(tunnel);
 	handshaker_free(tunnel->handshaker);
 	credentials_free(tunnel->credentials);

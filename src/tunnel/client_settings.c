@@ -93,6 +93,24 @@ void client_take_offer(struct session *session, const uint8_t *data, size_t leng
 		session_finish(session, GOODBYE_PROTOCOL, error.text);
 		return;
 	}
-	apply_offer(tunnel, &offer);
-	offer_done(&offer);
+	/* One at a time; of those that come meanwhile the newest is what the hub means. */
+	offer_done(&tunnel->next_offer);
+	tunnel->next_offer = offer;
+	tunnel->has_next_offer = true;
+	client_apply_next(tunnel);
+}
+
+void client_apply_next(struct lw_tunnel *tunnel)
+{
+	if (tunnel->is_applying || !tunnel->has_next_offer || !tunnel->session)
+		return;
+	tunnel->has_next_offer = false;
+	apply_offer(tunnel, &tunnel->next_offer);
+	offer_done(&tunnel->next_offer);
+}
+
+void client_forget_next(struct lw_tunnel *tunnel)
+{
+	tunnel->has_next_offer = false;
+	offer_done(&tunnel->next_offer);
 }
