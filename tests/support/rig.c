@@ -58,7 +58,7 @@ static void read_far(struct rig_host *host)
 	assert_int_equal(lw_packet_flow_read(host->far, 0, 0, far_packets, host), 0);
 }
 
-static void host_open(struct rig *rig, struct rig_host *host)
+void rig_open_host(struct rig *rig, struct rig_host *host)
 {
 	host->rig = rig;
 	assert_int_equal(lw_packet_flow_pair(rig->loop, rig->layer, 2048, &host->near, &host->far),
@@ -73,7 +73,7 @@ void rig_forget(struct rig_host *host)
 	host->n = 0;
 }
 
-static void host_close(struct rig_host *host)
+void rig_close_host(struct rig_host *host)
 {
 	rig_forget(host);
 	if (host->far)
@@ -418,7 +418,7 @@ struct rig *rig_new(enum lw_layer layer, bool with_device)
 	assert_int_equal(lw_loop_new(&options, &rig->loop), 0);
 	rig_make_identity(rig, "hub", &rig->hub_pin);
 	if (with_device)
-		host_open(rig, &rig->host);
+		rig_open_host(rig, &rig->host);
 	rig_hub_start(rig);
 	return rig;
 }
@@ -449,7 +449,7 @@ struct rig_client *rig_add(struct rig *rig, const char *name, const struct lw_pe
 	snprintf(client->name, sizeof(client->name), "%s", name);
 	rig_make_identity(rig, name, &client->pin);
 	add_port(rig, client, peer);
-	host_open(rig, &client->host);
+	rig_open_host(rig, &client->host);
 	options.size = sizeof(options);
 	options.layer = options.layer ? options.layer : rig->layer;
 	if (!options.n_pins) {
@@ -512,10 +512,10 @@ void rig_free(struct rig *rig)
 		lw_connection_free(client->connection);
 		lw_tunnel_free(client->tunnel);
 		rig_cut(client);
-		host_close(&client->host);
+		rig_close_host(&client->host);
 	}
 	lw_hub_free(rig->hub);
-	host_close(&rig->host);
+	rig_close_host(&rig->host);
 	lw_loop_free(rig->loop);
 	remove_folder(rig->folder);
 	free(rig);

@@ -93,6 +93,9 @@ bool rig_is_down(void *client); /* disconnected */
 /* Cut the wire under a client without a word. */
 void rig_cut(struct rig_client *client);
 
+/* A host behind a memory device of its own; host->near is for the product. */
+void rig_open_host(struct rig *rig, struct rig_host *host);
+void rig_close_host(struct rig_host *host);
 /* As the host behind a device. */
 void rig_write(struct rig_host *host, const void *data, size_t length);
 void rig_forget(struct rig_host *host);
