@@ -125,7 +125,7 @@ int control_request(const char *path, const char *verb, unsigned timeout_ms,
 	if (r < 0)
 		return r;
 	ok = tree_get_text(reply, "ok");
-	if (!ok || strcmp(ok, "true")) {
+	if (!ok || strcmp(ok, "true") != 0) {
 		const char *text = tree_get_text(reply, "error");
 
 		r = error_set(ret_error, -EPERM, LW_DOMAIN_SYSTEM, EPERM, "%s: %s", path,

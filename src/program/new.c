@@ -74,8 +74,8 @@ static int make_file(struct making *making, const char *path, char *text, struct
 static int make_identity(struct making *making, const char *name, struct pin *ret_pin,
 			 struct lw_error *error)
 {
-	char path[PATH_MAX], *pem;
-	size_t length;
+	char path[PATH_MAX], *pem = NULL;
+	size_t length = 0;
 	int r = join_path(making, path, error, "%s.pem", name);
 
 	if (r == 0)

@@ -83,7 +83,7 @@ static void report_captures(struct service *service, struct report *report)
 /* The prefix of an interface's address, or a negative errno for other kinds of address. */
 static int prefix_of(const struct ifaddrs *entry, struct ip_prefix *ret_prefix)
 {
-	struct ip_address mask;
+	struct ip_address mask = { 0 };
 	int r;
 
 	if (!entry->ifa_addr || !entry->ifa_netmask)
