@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The record opener: a script of records, authentic ones of any type and content, and raw bytes between them.
+ * The record opener: a script of records, authentic ones of any type and content, and raw bytes
+ * between them.
  *
- * Oracle: what comes out is the beginning of the authentic data that went in, and the same whether the stream comes at once or in
- * pieces into a buffer of the least size.
+ * Oracle: what comes out is the beginning of the authentic data that went in, and the same whether
+ * the stream comes at once or in pieces into a buffer of the least size.
  *
- * Input: kind, size of pieces, then instructions: 0 n bytes… (raw), 1 n bytes… (data), 2 type n bytes… (any content type),
- * 3 (the sender goes on with its next key), 4 n (that many zeros of padding on the next record).
+ * Input: kind, size of pieces, then instructions: 0 n bytes… (raw), 1 n bytes… (data), 2 type n
+ * bytes… (any content type), 3 (the sender goes on with its next key), 4 n (that many zeros of
+ * padding on the next record).
  */
 #include <stdlib.h>
 #include <string.h>
@@ -131,7 +133,10 @@ static void follow(struct script *s, struct reader *r)
 	}
 }
 
-/* As a caller does: pieces of the stream arrive, and plaintext is taken away from a buffer of the least size. */
+/*
+ * As a caller does: pieces of the stream arrive, and plaintext is taken away from a buffer of the
+ * least size.
+ */
 static void open_all(const struct script *s, const struct record_secrets *secrets, size_t piece,
 		     struct outcome *outcome)
 {

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* What the two handshake targets share. Input: size of the pieces in 64 bytes, then what the peer sends. */
+/*
+ * What the two handshake targets share. Input: size of the pieces in 64 bytes, then what the peer
+ * sends.
+ */
 #ifndef FUZZ_TLS_HANDSHAKE_FUZZ_H
 #define FUZZ_TLS_HANDSHAKE_FUZZ_H
 

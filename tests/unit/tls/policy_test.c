@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* What our ClientHello offers, byte by byte, and how the list of suites follows the AEAD backend. */
+/*
+ * What our ClientHello offers, byte by byte, and how the list of suites follows the AEAD backend.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Every kind of peer that is refused, on either side, and the sentence that the user is told about it. */
+/*
+ * Every kind of peer that is refused, on either side, and the sentence that the user is told about
+ * it.
+ */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -286,7 +289,10 @@ static const struct row {
 	  "the client shares no cipher suite" },
 };
 
-/* A refused client gets our unit and a close_notify, who does not speak our protocol the latter alone. */
+/*
+ * A refused client gets our unit and a close_notify, who does not speak our protocol the latter
+ * alone.
+ */
 static void expect_goodbye(struct tls_reference *client, bool is_ours)
 {
 	uint8_t heard[1000];
