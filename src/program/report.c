@@ -209,6 +209,7 @@ static void add_link(struct tree *tree, const struct report *report, int *r)
 		report->received_rate, r);
 	traffic(map, "sent", link->sent_packets, link->sent_bytes, report->sent_rate, r);
 	drops(map, link->drops, r);
+	text(map, "last-failure", link->last_failure, r);
 	text(map, "refused-offers", link->refused_offers, r);
 }
 

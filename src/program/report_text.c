@@ -192,6 +192,7 @@ static void print_link(const struct tree *link, FILE *output)
 	format_traffic(tree_get(link, "sent"), cell, sizeof(cell));
 	print_line("sent", cell, output);
 	print_drops("drops", link, output);
+	print_line("last failure", get_text(link, "last-failure"), output);
 	print_line("not accepted", get_text(link, "refused-offers"), output);
 }
 

@@ -101,6 +101,7 @@ static struct tree *build_tunnel(enum lw_error_domain domain)
 		.hub = "192.0.2.1:8443",
 		.retry_ms = 1500,
 		.connects = 3,
+		.last_failure = "the same identity connected again",
 		.refused_offers = "mtu 1400: not accepted",
 	};
 	const struct report_connection connection = {
@@ -257,6 +258,7 @@ static void report_build__tunnel__every_key(void **state)
 		{ "link.retry-ms", TREE_NUMBER, "1500" },
 		{ "link.received.bytes", TREE_NUMBER, "0" },
 		{ "link.sent.packets", TREE_NUMBER, "0" },
+		{ "link.last-failure", TREE_TEXT, "the same identity connected again" },
 		{ "link.refused-offers", TREE_TEXT, "mtu 1400: not accepted" },
 	};
 	struct tree *tree = build_tunnel(LW_DOMAIN_CONNECTION);
@@ -342,6 +344,7 @@ static void report_print__tunnel__what_people_ask(void **state)
 	assert_shown(text, "waiting\n");
 	assert_shown(text, "in 1.5 s\n");
 	assert_shown(text, "mtu 1400: not accepted\n");
+	assert_shown(text, "the same identity connected again\n");
 	assert_shown(text, "the hub does not answer\n");
 	free(text);
 	tree_free(tree);
