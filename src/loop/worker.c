@@ -4,11 +4,14 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "base/log.h"
 #include "loop/loop.h"
@@ -29,6 +32,19 @@ static int make_thread(pthread_t *thread, const pthread_attr_t *attributes,
 	return -r;
 }
 
+/*
+ * What runs beside the loop touches bytes from the network or waits for names, and needs none of the
+ * privileges that the program may have. Capabilities are a thread's own, so only it can give them up.
+ */
+static void give_up_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	static const struct __user_cap_data_struct nothing[_LINUX_CAPABILITY_U32S_3];
+
+	/* Fewer capabilities are always allowed. */
+	(void)syscall(SYS_capset, &header, nothing);
+}
+
 struct worker {
 	struct lw_loop *loop;
 	pthread_t thread;
@@ -42,6 +58,7 @@ static void *run_worker(void *user)
 	int r;
 
 	pthread_setname_np(pthread_self(), worker->name);
+	give_up_capabilities();
 	r = lw_loop_run(worker->loop);
 	if (r < 0)
 		log_error("worker %s ended: %s", worker->name, strerror(-r));
@@ -139,6 +156,7 @@ static void *run_job(void *user)
 	struct job *job = user;
 	bool is_abandoned;
 
+	give_up_capabilities();
 	job->work(job->data);
 	/* Before the result is told: who learns it may start the next at once. */
 	atomic_fetch_sub(&jobs_under_way, 1);

@@ -504,6 +504,26 @@ static void take_book(struct handshake_role *role, struct role_book *message)
 	admit_ready(role);
 }
 
+static void cancel_of_list(struct list *list, const struct handshake_request *request)
+{
+	list_for_each_safe(node, list) {
+		struct pending *pending = list_entry(node, struct pending, list);
+
+		if (pending->request == request)
+			pending_fail(pending, HANDSHAKE_FAILED,
+				     LW_CONNECTION_ERROR_NEGOTIATION_FAILED, "cancelled");
+	}
+}
+
+static void take_cancel(struct handshake_role *role, struct role_cancel *message)
+{
+	cancel_of_list(&role->silent, message->request);
+	cancel_of_list(&role->ready, message->request);
+	cancel_of_list(&role->active, message->request);
+	free(message);
+	admit_ready(role);
+}
+
 static void close_all(struct handshake_role *role)
 {
 	struct list *const lists[] = { &role->silent, &role->ready, &role->active,
@@ -529,6 +549,9 @@ static void message_arrived(struct mailbox *mailbox, struct list *letter)
 		break;
 	case ROLE_BOOK:
 		take_book(role, container_of(message, struct role_book, message));
+		break;
+	case ROLE_CANCEL:
+		take_cancel(role, container_of(message, struct role_cancel, message));
 		break;
 	case ROLE_CLOSE:
 		close_all(role);
@@ -582,22 +605,26 @@ struct mailbox *handshake_role_requests(struct handshake_role *role)
 	return &role->requests;
 }
 
+static void forget_message(struct handshake_role *role, struct role_message *message)
+{
+	if (message->type == ROLE_REQUEST) {
+		mailbox_put(role->results, &message->letter);
+	} else if (message->type == ROLE_BOOK) {
+		admission_book_free(container_of(message, struct role_book, message)->book);
+		free(container_of(message, struct role_book, message));
+	} else if (message->type == ROLE_CANCEL) {
+		free(container_of(message, struct role_cancel, message));
+	}
+}
+
 void handshake_role_free(struct handshake_role *role)
 {
 	struct list *letter;
 
 	if (!role)
 		return;
-	while ((letter = mailbox_take(&role->requests))) {
-		struct role_message *message = container_of(letter, struct role_message, letter);
-
-		if (message->type == ROLE_REQUEST) {
-			mailbox_put(role->results, letter);
-		} else {
-			admission_book_free(container_of(message, struct role_book, message)->book);
-			free(message);
-		}
-	}
+	while ((letter = mailbox_take(&role->requests)))
+		forget_message(role, container_of(letter, struct role_message, letter));
 	mailbox_done(&role->requests);
 	admission_book_free(role->book);
 	free(role);

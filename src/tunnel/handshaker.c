@@ -221,10 +221,18 @@ int handshaker_submit(struct handshaker *handshaker, int fd, const struct sockad
 
 void handshaker_cancel(struct handshake_request *request)
 {
+	struct role_cancel *cancel;
+
 	if (!request)
 		return;
 	request->done = NULL;
 	atomic_store(&request->is_cancelled, true);
+	cancel = calloc(1, sizeof(*cancel));
+	if (!cancel)
+		return; /* the role finds out at the socket's next event, or its deadline */
+	cancel->message.type = ROLE_CANCEL;
+	cancel->request = request;
+	mailbox_put(handshake_role_requests(request->handshaker->role), &cancel->message.letter);
 }
 
 uint32_t handshaker_pending(const struct handshaker *handshaker)

@@ -31,7 +31,7 @@ struct lw_port {
 	struct ip_prefix networks[PORT_NETWORKS_MAX];
 	size_t n_networks;
 	struct session *session, *joining;
-	char address[80];
+	char address[80], joining_address[80];
 	int64_t since;
 	uint64_t sessions;
 	struct session_end last_end;

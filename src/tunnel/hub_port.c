@@ -216,6 +216,7 @@ static void session_up(struct session *session)
 
 	port->joining = NULL;
 	port->session = session;
+	memcpy(port->address, port->joining_address, sizeof(port->address));
 	port->since = time(NULL);
 	port->sessions++;
 	if (old)
@@ -267,7 +268,8 @@ static void session_ended(struct session *session, const struct session_end *end
 	} else if (port->joining == session) {
 		port->joining = NULL;
 		port->last_end = *end;
-		log_info("%s: came no further than the handshake: %s", port->name, end->text);
+		log_info("%s: came no further than the handshake from %s: %s", port->name,
+			 port->joining_address, end->text);
 	}
 	session_free(session, &hub->lingers);
 }
@@ -300,7 +302,7 @@ void port_accept(struct lw_port *port, int fd, struct tls_session *tls, const ch
 		return;
 	}
 	list_append(&port->hub->sessions, &port->joining->list);
-	snprintf(port->address, sizeof(port->address), "%s", address);
+	snprintf(port->joining_address, sizeof(port->joining_address), "%s", address);
 }
 
 void port_end_sessions(struct lw_port *port, enum goodbye_code code, const char *text)

@@ -5,6 +5,7 @@
  *
  *   packet → handshake   REQUEST  a socket and the peer's address
  *                        BOOK     who may come in from now on
+ *                        CANCEL   a request whose result nobody wants any more
  *                        CLOSE    end everything; the last message
  *   handshake → packet   RESULT   the request, with its outcome
  */
@@ -19,7 +20,7 @@
 
 struct handshake_role;
 
-enum role_message_type { ROLE_REQUEST = 1, ROLE_BOOK, ROLE_CLOSE };
+enum role_message_type { ROLE_REQUEST = 1, ROLE_BOOK, ROLE_CANCEL, ROLE_CLOSE };
 
 struct role_message {
 	struct list letter;
@@ -42,6 +43,13 @@ struct handshake_request {
 struct role_book {
 	struct role_message message;
 	struct admission_book *book;
+};
+
+struct role_cancel {
+	struct role_message message;
+	/* To be found, never followed: it may be gone. It cannot be another, because that would have
+	 * been submitted later than this. */
+	const struct handshake_request *request;
 };
 
 struct role_close {

@@ -271,7 +271,15 @@ static void stream_ended(struct stream *stream, enum stream_end how, const char 
 	struct session_end why = { .by_peer = how == STREAM_END_CLOSED,
 				   .is_lost = how == STREAM_END_LOST };
 
-	if (how == STREAM_END_BROKEN)
+	/*
+	 * A TLS 1.3 client is done with its handshake before the hub has judged it, and the library's
+	 * refusal then comes under keys that nobody here has, or as an alert: what ends a client's
+	 * stream before its first unit is a refusal, not a fault that is tried again at once.
+	 */
+	if (how == STREAM_END_BROKEN && session->side == ADMISSION_CLIENT && session->is_tls13 &&
+	    session->state == SESSION_HELLO && !stream->opened_bytes)
+		why.code = GOODBYE_REFUSED;
+	else if (how == STREAM_END_BROKEN)
 		why.code = GOODBYE_PROTOCOL;
 	else if (how == STREAM_END_STALLED)
 		why.code = GOODBYE_STALLED;
@@ -347,6 +355,7 @@ int session_new(struct lw_loop *loop, int fd, struct tls_session *tls,
 	session->side = options->side;
 	session->layer = options->layer;
 	session->mtu = options->mtu;
+	session->is_tls13 = tls->open.version >= 0x0304;
 	snprintf(session->tls, sizeof(session->tls), "%s", tls->description);
 	result = loop_timer_init(loop, &session->timer, timer_due);
 	if (result >= 0)

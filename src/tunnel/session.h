@@ -68,6 +68,7 @@ struct session {
 	struct hello peer_hello;
 	uint8_t id[SESSION_ID_SIZE]; /* given by the hub */
 	char tls[64];
+	bool is_tls13;
 	uint64_t rtt_us;
 
 	struct stream stream;

@@ -246,6 +246,7 @@ static bool open_records(struct stream *stream)
 				     PLAIN_SIZE - stream->plain_length, &opened);
 		offset += opened.taken;
 		stream->plain_length += opened.plain;
+		stream->opened_bytes += opened.plain;
 		if (opened.answer_update && !stream->end)
 			answer_key_update(stream);
 		deliver_units(stream);
@@ -260,7 +261,7 @@ static bool open_records(struct stream *stream)
 		finish_with_alert(stream, STREAM_END_BROKEN, opened.reason,
 				  (enum record_alert)opened.alert);
 	else if (status == RECORD_ALERTED)
-		stream_finish(stream, STREAM_END_LOST, "the peer ended TLS with an alert");
+		stream_finish(stream, STREAM_END_BROKEN, "the peer ended TLS with an alert");
 	return !stream->end;
 }
 

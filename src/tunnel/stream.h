@@ -63,6 +63,7 @@ struct stream {
 	uint32_t frame_max;          /* largest frame that may come */
 	uint64_t last_received_ns;
 	uint64_t received_bytes, sent_bytes; /* on the socket */
+	uint64_t opened_bytes;               /* of plaintext */
 
 	/* The stream's own. */
 	struct loop_source source;
