@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <cmocka.h>
@@ -41,7 +42,7 @@ static int dial(void *user, int *ret_descriptor)
 	return 0;
 }
 
-static struct victim *victim_new(enum lw_layer layer, unsigned accept)
+static struct victim *make(enum lw_layer layer, unsigned accept, bool is_threaded)
 {
 	struct victim *victim = calloc(1, sizeof(*victim));
 	char pin[PIN_TEXT_SIZE], path[128];
@@ -52,7 +53,7 @@ static struct victim *victim_new(enum lw_layer layer, unsigned accept)
 		.pins = pins,
 		.n_pins = 1,
 		.accept = accept,
-		.inline_handshakes = true,
+		.inline_handshakes = !is_threaded,
 		.dial = dial,
 		.dial_user = victim,
 	};
@@ -72,6 +73,11 @@ static struct victim *victim_new(enum lw_layer layer, unsigned accept)
 	assert_int_equal(
 		lw_connection_new(victim->rig->loop, &connection, &victim->connection, NULL), 0);
 	return victim;
+}
+
+static struct victim *victim_new(enum lw_layer layer, unsigned accept)
+{
+	return make(layer, accept, false);
 }
 
 static void victim_free(struct victim *victim)
@@ -540,6 +546,49 @@ static void everything__freed_at_every_stage__leaves_nothing(void **state)
 		}
 }
 
+static bool is_cut(void *user)
+{
+	return ((struct hostile *)user)->is_cut;
+}
+
+static void handshake__cancelled__closes_at_once(void **state)
+{
+	struct victim *victim = victim_new(LW_LAYER_ETHERNET, 0);
+
+	(void)state;
+	victim->is_mute = true;
+	victim_start(victim);
+	assert_int_equal(status_of(victim).link, LW_LINK_HANDSHAKE);
+	lw_connection_stop(victim->connection, LW_STOP_USER_INITIATED);
+	victim->hub->is_deaf = false;
+	assert_true(hostile_until(victim->hub, is_cut, victim->hub, 10));
+	victim_free(victim);
+}
+
+static void thread__stopped_and_freed_meanwhile__is_orderly(void **state)
+{
+	(void)state;
+	for (int round = 0; round < 8; round++) {
+		struct victim *victim = make(LW_LAYER_ETHERNET, 0, true);
+
+		for (int i = 0; i < 3; i++) {
+			victim_start(victim);
+			for (int k = 0; k < 100 * (round % 4) && !victim->hub->is_up; k++) {
+				struct pollfd fds[] = { { .fd = victim->hub->fd, .events = POLLIN },
+							{ .fd = lw_loop_fd(victim->rig->loop),
+							  .events = POLLIN } };
+
+				poll(fds, 2, 10);
+				hostile_settle(victim->hub);
+			}
+			lw_connection_stop(victim->connection, LW_STOP_USER_INITIATED);
+			assert_true(rig_until(victim->rig, is_disconnected, victim, 200));
+		}
+		victim_start(victim);
+		victim_free(victim);
+	}
+}
+
 static size_t allocated(void);
 
 static void connecting__again_and_again__does_not_grow(void **state)
@@ -599,6 +648,8 @@ int main(void)
 		cmocka_unit_test(goodbye__each_code__has_its_class_and_error),
 		cmocka_unit_test(stop__at_every_stage__ends_once_and_starts_again),
 		cmocka_unit_test(everything__freed_at_every_stage__leaves_nothing),
+		cmocka_unit_test(handshake__cancelled__closes_at_once),
+		cmocka_unit_test(thread__stopped_and_freed_meanwhile__is_orderly),
 		cmocka_unit_test(connecting__again_and_again__does_not_grow),
 	};
 

@@ -8,6 +8,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include <cmocka.h>
 
 #include "base/bytes.h"
@@ -578,6 +581,35 @@ static void joining__again_and_again__newest_wins(void **state)
 	scene_free(&scene);
 }
 
+static void joining__without_hello__leaves_the_sessions_address(void **state)
+{
+	struct scene scene = scene_new();
+	struct hostile *peer = call_up(&scene), *other;
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	uint16_t port;
+
+	(void)state;
+	assert_int_equal(lw_hub_listen(scene.rig->hub, "127.0.0.1:0", &port, NULL), 0);
+	address.sin_port = htons(port);
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	other = hostile_call_on(scene.rig, "evil", fd);
+	hostile_begin(other);
+	assert_true(hostile_until(other, hostile_is_up, other, 1000));
+	hostile_settle(other);
+	assert_string_equal(status_of(scene.port).address, "unix");
+	assert_false(hostile_is_over(peer));
+	hostile_hello(other, LW_LAYER_ETHERNET, 1500);
+	hostile_settle(other);
+	assert_non_null(strstr(status_of(scene.port).address, "127.0.0.1:"));
+	hostile_settle(peer);
+	assert_int_equal(peer->goodbye.code, GOODBYE_REPLACED);
+	hostile_free(peer);
+	hostile_free(other);
+	scene_free(&scene);
+}
+
 /* ---- the hub's own calls, at any time */
 
 static void stopped(void *user)
@@ -653,6 +685,7 @@ int main(void)
 		cmocka_unit_test(reader__stops__is_ended_and_costs_only_its_queue),
 		cmocka_unit_test(goodbye__behind_a_full_socket__still_arrives),
 		cmocka_unit_test(joining__again_and_again__newest_wins),
+		cmocka_unit_test(joining__without_hello__leaves_the_sessions_address),
 		cmocka_unit_test(port__removed_at_any_stage__is_told_or_closed),
 		cmocka_unit_test(hub__stopped_twice_with_hostile_sessions__stops_once),
 	};
