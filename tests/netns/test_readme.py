@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shutil
 import signal
 
 from lab import SANITIZER, TOP, Skip, expect, expect_equal, run, wait_until
@@ -31,6 +32,8 @@ def blocks_of(heading):
 
 
 class Newcomer:
+    """Somebody who types on several machines; one that runs a hub or a tunnel has no prompt until Ctrl-C."""
+
     def __init__(self, lab, *machines):
         self.lab = lab
         self.machines = {machine.name: machine for machine in machines}
@@ -55,7 +58,8 @@ class Newcomer:
         commands = commands.replace('/etc/longwire', f'{home}/etc').replace('hub.example.net', '192.0.2.1')
         typed = f'export PATH={self.lab.folder}/bin:$PATH; cd {home}\n{commands}'
         if re.match(r'longwire (hub|up) ', commands.splitlines()[-1]):
-            self.running[place] = machine.start('bash', '-ec', typed, name=place)
+            before, last = typed.rstrip().rsplit('\n', 1)
+            self.running[place] = machine.start('bash', '-ec', f'{before}\nexec {last}', name=place)
             wait_until(lambda: self.is_ready(place), 20, f'on {place}: {commands}')
         else:
             machine.run('bash', '-ec', typed)
@@ -73,14 +77,20 @@ class Newcomer:
     def interrupt(self, place):
         """Ctrl-C."""
         process = self.running.pop(place)
-        os.kill(self.report(place)['pid'], signal.SIGINT)
-        expect_equal(process.wait(), 0, f'exit status of {place} after Ctrl-C')
+        expect_equal(process.end(signal.SIGINT), 0, f'exit status of {place} after Ctrl-C')
         expect(not SANITIZER.search(process.output()), process.output()[-3000:])
         expect(self.machines[place].link('lw0') is None, f'{place}: lw0 is gone')
 
-    def leave(self):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, error, trace):
         for place in list(self.running):
-            self.interrupt(place)
+            if kind is None:
+                self.interrupt(place)
+            else:
+                self.running[place].kill()
+                shutil.rmtree(f'/run/longwire/{self.lab.prefix}-{place}', ignore_errors=True)
 
 
 def test_ethernet_set_up_of_the_readme(lab):
@@ -88,26 +98,24 @@ def test_ethernet_set_up_of_the_readme(lab):
     laptop = lab.machine('laptop', 3)
     lab.host('a1', hub, '192.168.1.1/24')
     b1 = lab.host('b1', branch, '192.168.1.2/24')
-    newcomer = Newcomer(lab, hub, branch, laptop)
-    newcomer.follow('Ethernet: one LAN out of two')
-    b1.wait_for_ping('192.168.1.1')
-    newcomer.interrupt('hub')
-    newcomer.follow('Ethernet: one machine on a far LAN')
-    laptop.address('lw0', '192.168.1.50/24')
-    for host in ('192.168.1.1', '192.168.1.2'):
-        laptop.wait_for_ping(host)
-    newcomer.leave()
+    with Newcomer(lab, hub, branch, laptop) as newcomer:
+        newcomer.follow('Ethernet: one LAN out of two')
+        b1.wait_for_ping('192.168.1.1')
+        newcomer.interrupt('hub')
+        newcomer.follow('Ethernet: one machine on a far LAN')
+        laptop.address('lw0', '192.168.1.50/24')
+        for host in ('192.168.1.1', '192.168.1.2'):
+            laptop.wait_for_ping(host)
 
 
 def test_ip_set_up_of_the_readme(lab):
     hub, laptop = lab.machine('hub', 1, bridge=True), lab.machine('laptop', 3)
     hub.address('br0', '192.168.1.254/24')
     lab.host('a1', hub, '192.168.1.10/24')
-    newcomer = Newcomer(lab, hub, laptop)
-    newcomer.follow('IP: reach a network behind the hub')
-    laptop.wait_for_ping('10.86.0.1')
-    laptop.wait_for_ping('192.168.1.10')
-    newcomer.leave()
+    with Newcomer(lab, hub, laptop) as newcomer:
+        newcomer.follow('IP: reach a network behind the hub')
+        laptop.wait_for_ping('10.86.0.1')
+        laptop.wait_for_ping('192.168.1.10')
 
 
 def quickstart(lab, *arguments):
