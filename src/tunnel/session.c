@@ -64,8 +64,9 @@ void session_finish(struct session *session, enum goodbye_code code, const char 
 
 	if (session->state == SESSION_ENDED)
 		return;
-	snprintf(why.text, sizeof(why.text), "%s", text);
-	snprintf(goodbye.text, sizeof(goodbye.text), "%s", text);
+	/* It may quote what the peer sent: what we show and what it is told are the same. */
+	goodbye_copy_text(why.text, text);
+	goodbye_copy_text(goodbye.text, text);
 	length = goodbye_encode(&goodbye, body, sizeof(body));
 	if (length > 0)
 		(void)stream_send(&session->stream, UNIT_GOODBYE, body, (size_t)length);

@@ -25,7 +25,7 @@ const char *goodbye_name(uint32_t code)
 }
 
 /* The sentence is shown on terminals and in logs of the other end: plain ASCII cannot lie there. */
-static void copy_printable(char text[GOODBYE_TEXT_SIZE], const char *from)
+void goodbye_copy_text(char text[GOODBYE_TEXT_SIZE], const char *from)
 {
 	size_t n = strnlen(from, GOODBYE_TEXT_SIZE - 1);
 
@@ -39,7 +39,7 @@ int goodbye_encode(const struct goodbye *goodbye, uint8_t *data, size_t size)
 	struct tree *map = tree_new(TREE_MAP);
 	char text[GOODBYE_TEXT_SIZE];
 
-	copy_printable(text, goodbye->text);
+	goodbye_copy_text(text, goodbye->text);
 	if (map && (tree_add_uint(map, "code", goodbye->code) < 0 ||
 		    tree_add_text(map, "text", text) < 0)) {
 		tree_free(map);
@@ -65,7 +65,7 @@ int goodbye_decode(const uint8_t *data, size_t length, struct goodbye *ret_goodb
 	if (r == 0)
 		r = field_text(map, "text", FIELD_OPTIONAL, &text, ret_error);
 	if (r == 0) {
-		copy_printable(goodbye.text, text ? text : "");
+		goodbye_copy_text(goodbye.text, text ? text : "");
 		*ret_goodbye = goodbye;
 	}
 	tree_free(map);

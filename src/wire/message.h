@@ -92,6 +92,8 @@ struct goodbye {
 					 '?' */
 };
 
+/* At most GOODBYE_TEXT_SIZE - 1 characters; what is not printable ASCII becomes '?'. */
+void goodbye_copy_text(char text[GOODBYE_TEXT_SIZE], const char *from);
 int goodbye_encode(const struct goodbye *goodbye, uint8_t *data, size_t size);
 int goodbye_decode(const uint8_t *data, size_t length, struct goodbye *ret_goodbye,
 		   struct lw_error *ret_error);
