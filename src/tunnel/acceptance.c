@@ -215,7 +215,7 @@ int acceptance_decide(const struct acceptance *acceptance, const struct offer *o
 				     .accepted = &accepted };
 
 	/* One block for the strings' owners and the three lists that point to them. */
-	accepted.texts = calloc(2 * TEXTS_MAX, sizeof(char *));
+	accepted.texts = calloc(TEXTS_MAX, 2 * sizeof(char *));
 	if (!accepted.texts)
 		return -ENOMEM;
 	decision.addresses = (const char **)accepted.texts + TEXTS_MAX;

@@ -336,6 +336,9 @@ static void ask_dial(struct lw_tunnel *tunnel)
 	struct lw_error error;
 	int fd = -1, result = tunnel->dial(tunnel->dial_user, &fd);
 
+	/* Whoever says that it worked and gives nothing is not believed. */
+	if (result >= 0 && fd < 0)
+		result = -EBADF;
 	if (result < 0) {
 		error_errno(&error, -result, "no connection to the hub");
 		dialed(-1, NULL, &error, tunnel);

@@ -260,6 +260,7 @@ static struct pending *most_stalled(const struct handshake_role *role, const str
 	list_for_each(node, &role->active) {
 		struct pending *pending = list_entry(node, struct pending, list);
 
+		/* NOLINTNEXTLINE(clang-analyzer-unix.Malloc): who is freed has left the list */
 		if (now - pending->progress_ns < HANDSHAKE_STALL_MS * UINT64_C(1000000) ||
 		    (key && !ip_address_equal(&pending->key, key)))
 			continue;
@@ -442,8 +443,9 @@ static void make_room(struct handshake_role *role, const struct ip_address *key)
 		find_oldest(&role->silent, NULL, &oldest);
 		find_oldest(&role->ready, NULL, &oldest);
 	}
-	pending_fail(oldest, HANDSHAKE_EXPIRED, LW_CONNECTION_ERROR_SERVER_NOT_RESPONDING,
-		     "evicted: too many connections wait for their handshake");
+	if (oldest)
+		pending_fail(oldest, HANDSHAKE_EXPIRED, LW_CONNECTION_ERROR_SERVER_NOT_RESPONDING,
+			     "evicted: too many connections wait for their handshake");
 }
 
 static int pending_new(struct handshake_role *role, struct handshake_request *request)

@@ -162,7 +162,8 @@ static void seal_ending(struct stream *stream, enum record_alert alert)
 	ssize_t n;
 
 	make_room(stream);
-	if (record_sealed_size(stream->sealer, stream->control_length) + RECORD_OVERHEAD_MAX * 2 <=
+	if (record_sealed_size(stream->sealer, stream->control_length) +
+		    (size_t)RECORD_OVERHEAD_MAX * 2 <=
 	    STREAM_SEND_SIZE - stream->send_length)
 		(void)seal_control(stream);
 	n = record_seal_alert(stream->sealer, alert, stream->send + stream->send_length,
