@@ -669,6 +669,62 @@ static void hub__stopped_twice_with_hostile_sessions__stops_once(void **state)
 	rig_free(scene.rig);
 }
 
+static void free_hub(void *user)
+{
+	struct rig *rig = user;
+
+	lw_hub_free(rig->hub);
+	rig->hub = NULL;
+}
+
+static void hub__freed_when_it_says_it_has_stopped__is_orderly(void **state)
+{
+	(void)state;
+	for (int stage = 0; stage < 3; stage++) {
+		struct scene scene = scene_new();
+		struct hostile *peer = stage == 0   ? hostile_call(scene.rig, "evil")
+				       : stage == 1 ? call(&scene)
+						    : call_up(&scene);
+
+		peer->is_deaf = true;
+		if (stage == 0)
+			hostile_begin(peer);
+		lw_hub_stop(scene.rig->hub, free_hub, scene.rig);
+		if (stage) /* a port may go while the hub stops */
+			lw_hub_remove_peer(scene.rig->hub, scene.port);
+		rig_pass(scene.rig, 1000);
+		assert_null(scene.rig->hub);
+		hostile_free(peer);
+		rig_free(scene.rig);
+	}
+}
+
+static void port__removed_and_added_again__has_nothing_of_the_old(void **state)
+{
+	struct scene scene = scene_new();
+	char text[PIN_TEXT_SIZE];
+	const char *pins[] = { pin_format(&scene.pin, text) };
+	const struct lw_peer_options options = {
+		.size = sizeof(options), .name = "evil", .pins = pins, .n_pins = 1
+	};
+	struct hostile *peer;
+
+	(void)state;
+	for (int i = 0; i < 20; i++) {
+		peer = i % 2 ? call_up(&scene) : call(&scene);
+		lw_hub_remove_peer(scene.rig->hub, scene.port);
+		assert_int_equal(lw_hub_add_peer(scene.rig->hub, &options, &scene.port, NULL), 0);
+		assert_false(status_of(scene.port).connected);
+		hostile_settle(peer);
+		assert_int_equal(peer->goodbye.code, GOODBYE_REMOVED);
+		hostile_free(peer);
+	}
+	peer = call_up(&scene);
+	assert_int_equal(status_of(scene.port).sessions, 1);
+	hostile_free(peer);
+	scene_free(&scene);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -687,6 +743,8 @@ int main(void)
 		cmocka_unit_test(joining__again_and_again__newest_wins),
 		cmocka_unit_test(joining__without_hello__leaves_the_sessions_address),
 		cmocka_unit_test(port__removed_at_any_stage__is_told_or_closed),
+		cmocka_unit_test(hub__freed_when_it_says_it_has_stopped__is_orderly),
+		cmocka_unit_test(port__removed_and_added_again__has_nothing_of_the_old),
 		cmocka_unit_test(hub__stopped_twice_with_hostile_sessions__stops_once),
 	};
 
