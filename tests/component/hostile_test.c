@@ -596,12 +596,12 @@ static void joining__without_hello__leaves_the_sessions_address(void **state)
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	other = hostile_call_on(scene.rig, "evil", fd);
 	hostile_begin(other);
-	assert_true(hostile_until(other, hostile_is_up, other, 1000));
+	hostile_wait(other, hostile_is_up, other);
 	hostile_settle(other);
 	assert_string_equal(status_of(scene.port).address, "unix");
 	assert_false(hostile_is_over(peer));
 	hostile_hello(other, LW_LAYER_ETHERNET, 1500);
-	hostile_settle(other);
+	hostile_wait(other, hostile_has_hello, other);
 	assert_non_null(strstr(status_of(scene.port).address, "127.0.0.1:"));
 	hostile_settle(peer);
 	assert_int_equal(peer->goodbye.code, GOODBYE_REPLACED);

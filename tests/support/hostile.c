@@ -10,6 +10,7 @@
 #include "support/hostile.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -313,6 +314,19 @@ bool hostile_until(struct hostile *peer, bool (*condition)(void *user), void *us
 	}
 }
 
+void hostile_wait(struct hostile *peer, bool (*condition)(void *user), void *user)
+{
+	hostile_settle(peer);
+	for (int i = 0; i < 6000 && !condition(user); i++) {
+		struct pollfd fds[] = { { .fd = lw_loop_fd(peer->rig->loop), .events = POLLIN },
+					{ .fd = peer->fd, .events = POLLIN } };
+
+		poll(fds, 2, 10);
+		hostile_settle(peer);
+	}
+	assert_true(condition(user));
+}
+
 void hostile_begin(struct hostile *peer)
 {
 	if (peer->side == ADMISSION_CLIENT)
@@ -329,6 +343,11 @@ void hostile_shake(struct hostile *peer)
 bool hostile_is_up(void *user)
 {
 	return ((const struct hostile *)user)->is_up;
+}
+
+bool hostile_has_hello(void *user)
+{
+	return ((const struct hostile *)user)->units[UNIT_HELLO] > 0;
 }
 
 bool hostile_is_over(void *user)

@@ -64,6 +64,11 @@ bool hostile_pump(struct hostile *peer);
 void hostile_settle(struct hostile *peer);
 /* As rig_until, with the peer taking its turns; condition may be NULL. */
 bool hostile_until(struct hostile *peer, bool (*condition)(void *user), void *user, uint64_t ms);
+/*
+ * What a thread or the kernel's TCP does needs real time: settle until condition, which is asserted.
+ * The rig's clock stands still.
+ */
+void hostile_wait(struct hostile *peer, bool (*condition)(void *user), void *user);
 /* A client's first flight. */
 void hostile_begin(struct hostile *peer);
 /* Settle until the handshake is over, and assert that it went well. */
@@ -81,6 +86,7 @@ void hostile_alert(struct hostile *peer, enum record_alert alert);
 void hostile_fin(struct hostile *peer);
 
 bool hostile_is_up(void *peer);
+bool hostile_has_hello(void *peer);
 bool hostile_is_over(void *peer); /* closed, cut or alerted */
 
 #endif
