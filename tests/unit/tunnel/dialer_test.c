@@ -11,6 +11,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -306,25 +307,29 @@ static void attempts__one_after_the_other__begin_with_the_next(void **state)
 }
 
 /* Names that nobody waits for any more are still asked for: those threads end by themselves. */
-static void wait_for_threads(void)
+static size_t count_threads(void)
 {
+	DIR *dir = opendir("/proc/self/task");
 	size_t n = 0;
 
-	for (int i = 0; i < 6000 && n != 3; i++) {
-		DIR *dir = opendir("/proc/self/task");
+	assert_non_null(dir);
+	while (readdir(dir))
+		n++;
+	closedir(dir);
+	return n;
+}
 
-		assert_non_null(dir);
-		for (n = 0; readdir(dir); n++) /* "." and ".." among them */
-			;
-		closedir(dir);
-		if (n != 3)
-			poll(NULL, 0, 10);
-	}
-	assert_int_equal(n, 3);
+static void wait_for_threads(size_t before)
+{
+	for (int i = 0; i < 6000 && count_threads() > before; i++)
+		poll(NULL, 0, 10);
+	assert_int_equal(count_threads(), before);
 }
 
 static void stop__at_any_time__tells_nothing(void **state)
 {
+	size_t threads = count_threads();
+
 	(void)state;
 	for (int stage = 0; stage < 4; stage++) {
 		struct scene *scene = scene_new();
@@ -353,17 +358,24 @@ static void stop__at_any_time__tells_nothing(void **state)
 		scene->dialer = NULL;
 		pass(scene, 11000);
 		assert_int_equal(scene->dones, 0);
-		wait_for_threads();
+		wait_for_threads(threads);
 		scene_free(scene);
 	}
 }
 
 static void name__in_the_hosts_file__is_looked_up_elsewhere(void **state)
 {
-	struct scene *scene = scene_new();
-	uint16_t port = add_open(scene, "localhost");
+	const struct addrinfo hints = { .ai_family = AF_INET };
+	struct addrinfo *list;
+	struct scene *scene;
+	uint16_t port;
 
 	(void)state;
+	if (getaddrinfo("localhost", NULL, &hints, &list) != 0)
+		skip(); /* a bare tree without a hosts file */
+	freeaddrinfo(list);
+	scene = scene_new();
+	port = add_open(scene, "localhost");
 	start(scene);
 	for (int i = 0; i < 1000 && !scene->dones; i++) {
 		struct pollfd fd = { .fd = lw_loop_fd(scene->loop), .events = POLLIN };
