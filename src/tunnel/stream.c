@@ -96,6 +96,22 @@ static bool seal(struct stream *stream, const uint8_t *data, size_t length)
 	return n > 0 && taken == length;
 }
 
+/* However often the peer has asked meanwhile, one new key is the answer (RFC 8446 4.6.3). */
+static bool seal_key_update(struct stream *stream)
+{
+	ssize_t n;
+
+	if (!stream->owes_update)
+		return true;
+	n = record_seal_key_update(stream->sealer, false, stream->send + stream->send_length,
+				   STREAM_SEND_SIZE - stream->send_length);
+	if (n <= 0)
+		return false;
+	stream->send_length += (size_t)n;
+	stream->owes_update = false;
+	return true;
+}
+
 static bool seal_control(struct stream *stream)
 {
 	size_t length = MIN(stream->control_length, (size_t)STREAM_BATCH_PLAIN);
@@ -132,7 +148,7 @@ static bool seal_frames(struct stream *stream)
 void stream_flush(struct stream *stream)
 {
 	while (!stream->end && !stream->is_blocked) {
-		if (!seal_control(stream) || !seal_frames(stream)) {
+		if (!seal_key_update(stream) || !seal_control(stream) || !seal_frames(stream)) {
 			stream_finish(stream, STREAM_END_LOST, "no more records may be sealed");
 			return;
 		}
@@ -219,19 +235,6 @@ static void deliver_units(struct stream *stream)
 		memmove(stream->plain, stream->plain + offset, stream->plain_length);
 }
 
-static void answer_key_update(struct stream *stream)
-{
-	ssize_t n;
-
-	if (STREAM_SEND_SIZE - stream->send_length < RECORD_OVERHEAD_MAX + 64)
-		make_room(stream);
-	n = record_seal_key_update(stream->sealer, false, stream->send + stream->send_length,
-				   STREAM_SEND_SIZE - stream->send_length);
-	if (n > 0)
-		stream->send_length += (size_t)n;
-	(void)send_sealed(stream);
-}
-
 /* Open what has been received and deliver it. Return: whether to go on. */
 static bool open_records(struct stream *stream)
 {
@@ -248,14 +251,15 @@ static bool open_records(struct stream *stream)
 		offset += opened.taken;
 		stream->plain_length += opened.plain;
 		stream->opened_bytes += opened.plain;
-		if (opened.answer_update && !stream->end)
-			answer_key_update(stream);
+		stream->owes_update |= opened.answer_update;
 		deliver_units(stream);
 	} while (status == RECORD_FULL && !stream->end);
 
 	stream->receive_length -= offset;
 	if (offset && stream->receive_length)
 		memmove(stream->receive, stream->receive + offset, stream->receive_length);
+	if (stream->owes_update)
+		stream_flush(stream);
 	if (status == RECORD_CLOSED)
 		stream_finish(stream, STREAM_END_CLOSED, "closed by the peer");
 	else if (status == RECORD_BROKEN)

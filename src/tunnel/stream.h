@@ -75,7 +75,8 @@ struct stream {
 	size_t receive_length, plain_length, send_offset, send_length, control_length;
 	enum stream_end end; /* 0: open */
 	char end_text[160];
-	bool is_blocked; /* the socket took no more; writability is awaited */
+	bool owes_update; /* the peer asked for a new key of ours */
+	bool is_blocked;  /* the socket took no more; writability is awaited */
 };
 
 /*
