@@ -448,6 +448,61 @@ static void tls__alerts_and_garbage__end_the_session(void **state)
 	scene_free(&scene);
 }
 
+static bool send_key_update(struct hostile *peer)
+{
+	ssize_t n = record_seal_key_update(peer->sealer, true, peer->sealed + peer->sealed_length,
+					   HOSTILE_BUFFER - peer->sealed_length);
+
+	if (n > 0)
+		peer->sealed_length += (size_t)n;
+	return n > 0;
+}
+
+static void key_updates__without_end__are_answered_until_they_are_nothing_else(void **state)
+{
+	struct scene scene = scene_new();
+	struct hostile *peer = call_up(&scene);
+	uint8_t frame[128], answer[128];
+	size_t length = rig_frame(frame, 0xff, 7, 0x88b5, 100);
+
+	(void)state;
+	if (!send_key_update(peer)) { /* TLS 1.2 has none */
+		hostile_free(peer);
+		scene_free(&scene);
+		return;
+	}
+	/* With data each way between them, as it would be. */
+	for (int i = 0; i < 100; i++) {
+		assert_true(send_key_update(peer));
+		hostile_unit(peer, UNIT_FRAME, frame, length);
+		hostile_settle(peer);
+		rig_write(&scene.rig->host, answer, rig_frame(answer, 7, 9, 0x88b5, 100));
+		hostile_settle(peer);
+	}
+	assert_int_equal(rig_count(&scene.rig->host, frame, length), 100);
+	assert_int_equal(peer->units[UNIT_FRAME], 100);
+	for (int i = 0; i < RECORD_UPDATES_MAX + 1; i++)
+		assert_true(send_key_update(peer));
+	assert_true(hostile_until(peer, hostile_is_over, peer, 1100));
+	assert_int_equal(peer->alert, RECORD_ALERT_UNEXPECTED_MESSAGE);
+	hostile_free(peer);
+	/* Asked for again and again by one that does not read the answers. */
+	peer = call_up(&scene);
+	peer->is_deaf = true;
+	for (int i = 0; i < 20000; i++) {
+		assert_true(send_key_update(peer));
+		hostile_unit(peer, 0x90, "x", 1);
+		if (i % 16 == 0)
+			hostile_settle(peer);
+	}
+	hostile_settle(peer);
+	scene_check(&scene);
+	assert_true(status_of(scene.port).connected);
+	hostile_free(peer);
+	rig_pass(scene.rig, 3000);
+	scene_free(&scene);
+}
+
 static void flood__of_units_that_are_ignored__is_survived(void **state)
 {
 	struct scene scene = scene_new();
@@ -736,6 +791,8 @@ int main(void)
 		cmocka_unit_test(goodbye__and_it_goes_on__nobody_listens),
 		cmocka_unit_test(fin__without_close_notify__is_a_loss),
 		cmocka_unit_test(tls__alerts_and_garbage__end_the_session),
+		cmocka_unit_test(
+			key_updates__without_end__are_answered_until_they_are_nothing_else),
 		cmocka_unit_test(flood__of_units_that_are_ignored__is_survived),
 		cmocka_unit_test(flood__of_frames__costs_the_flooder_alone),
 		cmocka_unit_test(reader__stops__is_ended_and_costs_only_its_queue),
