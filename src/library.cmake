@@ -43,6 +43,9 @@ set(LW_PC_INCLUDEDIR "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
 set(LW_PC_LIBDIR "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
 # By name, not as Requires.private: that would ask users of the static library for what libpcap was built with.
 set(LW_PC_LIBRARIES "-ljansson -lpcap -lmnl -lnftables -lmbedtls -lmbedx509 -lmbedcrypto -lpthread")
+if(LW_HAVE_IPSEC_MB)
+	string(APPEND LW_PC_LIBRARIES " -lIPSec_MB")
+endif()
 configure_file(longwire.pc.in ${PROJECT_BINARY_DIR}/longwire.pc @ONLY)
 
 install(TARGETS longwire_shared longwire_static

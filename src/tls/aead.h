@@ -21,6 +21,11 @@ struct aead_backend {
 	 * Return: 0 or -EIO. */
 	int (*seal)(struct aead *aead, const uint8_t nonce[AEAD_NONCE_SIZE], const uint8_t *ad,
 		    size_t ad_length, const uint8_t *in, size_t length, uint8_t *out);
+	/* The same of in with type behind it (TLS 1.3), without having both in one place: out is
+	 * one byte longer. in and out do not overlap. */
+	int (*seal_typed)(struct aead *aead, const uint8_t nonce[AEAD_NONCE_SIZE],
+			  const uint8_t *ad, size_t ad_length, const uint8_t *in, size_t length,
+			  uint8_t type, uint8_t *out);
 	/*
 	 * in: length bytes of ciphertext, then the tag. Compares in constant time; on -EBADMSG out
 	 * has been erased before it returns.
@@ -41,5 +46,9 @@ const char *aead_name(enum aead_algorithm algorithm); /* "AES-128-GCM" */
 /* The best backend on this machine; never NULL (mbedTLS's is always there). */
 const struct aead_backend *aead_backend(void);
 extern const struct aead_backend aead_mbedtls;
+extern const struct aead_backend aead_ipsecmb; /* where it was built: see aead_backends() */
+/* Every backend that works on this machine, the best first. Return: how many, at least 1. */
+enum { AEAD_BACKENDS_MAX = 2 };
+size_t aead_backends(const struct aead_backend *ret_backends[AEAD_BACKENDS_MAX]);
 
 #endif

@@ -2,6 +2,7 @@
 /* The AEAD backend that is always there. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <mbedtls/chachapoly.h>
 #include <mbedtls/gcm.h>
@@ -88,6 +89,15 @@ static int seal(struct aead *aead, const uint8_t nonce[AEAD_NONCE_SIZE], const u
 	return r ? -EIO : 0;
 }
 
+static int seal_typed(struct aead *aead, const uint8_t nonce[AEAD_NONCE_SIZE], const uint8_t *ad,
+		      size_t ad_length, const uint8_t *in, size_t length, uint8_t type,
+		      uint8_t *out)
+{
+	memcpy(out, in, length);
+	out[length] = type;
+	return seal(aead, nonce, ad, ad_length, out, length + 1, out);
+}
+
 /* Both functions of the library compare in constant time and erase themselves; what we promise does
  * not rest on that. */
 static int open(struct aead *aead, const uint8_t nonce[AEAD_NONCE_SIZE], const uint8_t *ad,
@@ -116,6 +126,7 @@ const struct aead_backend aead_mbedtls = {
 	.open_key = open_key,
 	.free_key = free_key,
 	.seal = seal,
+	.seal_typed = seal_typed,
 	.open = open,
 	.preference = preference,
 	.n_preference = ARRAY_SIZE(preference),

@@ -77,31 +77,36 @@ size_t record_sealed_size(const struct record_sealer *sealer, size_t length)
 	return length + records * record_cipher_overhead(&sealer->cipher);
 }
 
-/* One record, which fits. TLS 1.3 hides the type behind the content, so both are gathered in out
- * and sealed in place. */
+/* The content, in TLS 1.3 with its type hidden behind it. */
+static int seal_content(struct record_cipher *cipher, enum record_type type, const uint8_t *plain,
+			size_t length, uint8_t *out)
+{
+	size_t prefix = record_cipher_prefix(cipher);
+	uint8_t nonce[AEAD_NONCE_SIZE], ad[RECORD_AD_MAX];
+	size_t ad_length = record_cipher_ad(cipher, out, length, ad);
+
+	record_cipher_nonce(cipher, out + RECORD_HEADER_SIZE, nonce);
+	if (record_cipher_is_tls13(cipher))
+		return cipher->backend->seal_typed(cipher->aead, nonce, ad, ad_length, plain,
+						   length, (uint8_t)type, out + prefix);
+	return cipher->backend->seal(cipher->aead, nonce, ad, ad_length, plain, length,
+				     out + prefix);
+}
+
+/* One record, which fits. */
 static int seal_one(struct record_cipher *cipher, enum record_type type, const uint8_t *plain,
 		    size_t length, uint8_t *out)
 {
 	bool is_tls13 = record_cipher_is_tls13(cipher);
 	size_t prefix = record_cipher_prefix(cipher);
 	size_t inner = length + (is_tls13 ? 1 : 0);
-	uint8_t nonce[AEAD_NONCE_SIZE], ad[RECORD_AD_MAX];
-	const uint8_t *in = plain;
-	size_t ad_length;
 
 	out[0] = is_tls13 ? RECORD_TYPE_DATA : (uint8_t)type;
 	store_be16(out + 1, RECORD_VERSION_TLS12);
 	store_be16(out + 3, (uint16_t)(prefix - RECORD_HEADER_SIZE + inner + AEAD_TAG_SIZE));
 	if (prefix > RECORD_HEADER_SIZE)
 		store_be64(out + RECORD_HEADER_SIZE, cipher->secrets.sequence);
-	if (is_tls13) {
-		memcpy(out + prefix, plain, length);
-		out[prefix + length] = (uint8_t)type;
-		in = out + prefix;
-	}
-	record_cipher_nonce(cipher, out + RECORD_HEADER_SIZE, nonce);
-	ad_length = record_cipher_ad(cipher, out, length, ad);
-	if (cipher->backend->seal(cipher->aead, nonce, ad, ad_length, in, inner, out + prefix)) {
+	if (seal_content(cipher, type, plain, length, out)) {
 		memory_erase(out, prefix + inner);
 		return -EIO;
 	}

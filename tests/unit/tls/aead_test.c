@@ -18,6 +18,11 @@ struct vector {
 };
 
 static const struct vector vectors[] = {
+	/* McGrew and Viega, the GCM specification, test cases 1 and 13: nothing but a tag */
+	{ AEAD_AES_128_GCM, "00000000000000000000000000000000", "000000000000000000000000", "", "",
+	  "58e2fccefa7e3061367f1d57a4e7455a" },
+	{ AEAD_AES_256_GCM, "0000000000000000000000000000000000000000000000000000000000000000",
+	  "000000000000000000000000", "", "", "530f8afbc74536b9a963b4f1c4cb738b" },
 	/* McGrew and Viega, the GCM specification, test cases 2, 4, 14 and 16 */
 	{ AEAD_AES_128_GCM, "00000000000000000000000000000000", "000000000000000000000000", "",
 	  "00000000000000000000000000000000",
@@ -101,6 +106,14 @@ static void vectors__seal_and_open__as_published(void **state)
 		assert_int_equal(
 			backend->seal(p.aead, p.nonce, p.ad, p.ad_length, out, p.length, out), 0);
 		assert_memory_equal(out, p.sealed, p.length + AEAD_TAG_SIZE);
+		/* The last byte as the type behind the rest, as in TLS 1.3. */
+		if (p.length) {
+			assert_int_equal(backend->seal_typed(p.aead, p.nonce, p.ad, p.ad_length,
+							     p.plain, p.length - 1,
+							     p.plain[p.length - 1], out),
+					 0);
+			assert_memory_equal(out, p.sealed, p.length + AEAD_TAG_SIZE);
+		}
 		backend->free_key(p.aead);
 	}
 }
@@ -121,9 +134,18 @@ static void open__any_bit_changed__refused_and_erased(void **state)
 {
 	const struct aead_backend *backend = *state;
 	struct prepared p;
+	uint8_t out[160];
 
 	for (size_t i = 0; i < ARRAY_SIZE(vectors); i++) {
 		prepare(backend, &vectors[i], &p);
+		/* In place, and then from elsewhere. */
+		memcpy(out, p.sealed, p.length + AEAD_TAG_SIZE);
+		out[p.length] ^= 1;
+		assert_int_equal(backend->open(p.aead, p.nonce, p.ad, p.ad_length, out, p.length,
+					       out),
+				 -EBADMSG);
+		for (size_t n = 0; n < p.length; n++)
+			assert_int_equal(out[n], 0);
 		for (size_t bit = 0; bit < 8 * (p.length + AEAD_TAG_SIZE); bit++) {
 			p.sealed[bit / 8] ^= (uint8_t)(1 << bit % 8);
 			refuse(backend, &p);
@@ -166,9 +188,101 @@ static void preference__of_each_backend__names_what_it_supports(void **state)
 	assert_non_null(aead_backend());
 }
 
+/* The backend that is not under test, or the same where there is one only. */
+static const struct aead_backend *other_than(const struct aead_backend *backend)
+{
+	const struct aead_backend *backends[AEAD_BACKENDS_MAX];
+	size_t n = aead_backends(backends);
+
+	return backends[0] == backend ? backends[n - 1] : backends[0];
+}
+
+enum { LONGEST = 16384 + 256 };
+
+/* A key of each backend, and room for a record and a guard behind it. */
+struct pair {
+	enum aead_algorithm algorithm;
+	const struct aead_backend *one, *other;
+	struct aead *one_key, *other_key;
+	uint8_t nonce[AEAD_NONCE_SIZE], ad[13];
+	uint8_t plain[LONGEST], sealed[LONGEST + 64], expected[LONGEST + 64];
+};
+
+static void pair_check(struct pair *p, size_t length, size_t ad_length)
+{
+	enum { GUARD = 32, FILL = 0xa5 };
+	size_t sealed = length + AEAD_TAG_SIZE;
+
+	memset(p->sealed, FILL, sealed + GUARD);
+	assert_int_equal(p->other->seal(p->other_key, p->nonce, p->ad, ad_length, p->plain, length,
+					p->expected),
+			 0);
+	assert_int_equal(p->one->seal(p->one_key, p->nonce, p->ad, ad_length, p->plain, length,
+				      p->sealed),
+			 0);
+	assert_memory_equal(p->sealed, p->expected, sealed);
+	memset(p->sealed, FILL, sealed);
+	if (length) {
+		assert_int_equal(p->one->seal_typed(p->one_key, p->nonce, p->ad, ad_length,
+						    p->plain, length - 1, p->plain[length - 1],
+						    p->sealed),
+				 0);
+		assert_memory_equal(p->sealed, p->expected, sealed);
+		memset(p->sealed, FILL, sealed);
+	}
+	assert_int_equal(p->one->open(p->one_key, p->nonce, p->ad, ad_length, p->expected, length,
+				      p->sealed),
+			 0);
+	assert_memory_equal(p->sealed, p->plain, length);
+	for (size_t i = length; i < sealed + GUARD; i++)
+		assert_int_equal(p->sealed[i], FILL);
+}
+
+static void each_length__both_backends__say_the_same(void **state)
+{
+	static const size_t long_ones[] = { 1399, 1400, 1401,  2047,  2048,  2049,  4095,   4096,
+					    4097, 8191, 16368, 16383, 16384, 16385, LONGEST };
+	static const size_t ad_lengths[] = { 5, 13 };
+	static struct pair pair;
+	uint8_t key[AEAD_KEY_MAX];
+
+	memset(key, 0x42, sizeof(key));
+	for (size_t i = 0; i < LONGEST; i++)
+		pair.plain[i] = (uint8_t)(i * 31 + i / 256);
+	pair.one = *state;
+	pair.other = other_than(pair.one);
+	for (int a = AEAD_AES_128_GCM; a <= AEAD_CHACHA20_POLY1305; a++) {
+		pair.algorithm = (enum aead_algorithm)a;
+		assert_int_equal(pair.one->open_key(pair.algorithm, key, &pair.one_key), 0);
+		assert_int_equal(pair.other->open_key(pair.algorithm, key, &pair.other_key), 0);
+		for (size_t i = 0; i < 600 + ARRAY_SIZE(long_ones); i++) {
+			pair.nonce[3] = (uint8_t)i;
+			pair_check(&pair, i < 600 ? i : long_ones[i - 600],
+				   ad_lengths[i % ARRAY_SIZE(ad_lengths)]);
+		}
+		pair.one->free_key(pair.one_key);
+		pair.other->free_key(pair.other_key);
+	}
+}
+
+static void backends__on_this_machine__the_best_first_and_mbedtls_always(void **state)
+{
+	const struct aead_backend *backends[AEAD_BACKENDS_MAX];
+	size_t n = aead_backends(backends);
+
+	(void)state;
+	assert_in_range(n, 1, AEAD_BACKENDS_MAX);
+	assert_ptr_equal(aead_backend(), backends[0]);
+	assert_ptr_equal(backends[n - 1], &aead_mbedtls);
+	if (n > 1) /* with AES instructions nothing is faster than the shorter key */
+		assert_int_equal(backends[0]->preference[0], AEAD_AES_128_GCM);
+}
+
+static const struct aead_backend *under_test;
+
 static int setup(void **state)
 {
-	*state = (void *)&aead_mbedtls;
+	*state = (void *)under_test;
 	return 0;
 }
 
@@ -179,7 +293,16 @@ int main(void)
 		cmocka_unit_test(open__any_bit_changed__refused_and_erased),
 		cmocka_unit_test(open_key__unknown_algorithm__refused),
 		cmocka_unit_test(preference__of_each_backend__names_what_it_supports),
+		cmocka_unit_test(each_length__both_backends__say_the_same),
+		cmocka_unit_test(backends__on_this_machine__the_best_first_and_mbedtls_always),
 	};
+	const struct aead_backend *backends[AEAD_BACKENDS_MAX];
+	size_t n = aead_backends(backends);
+	int failed = 0;
 
-	return cmocka_run_group_tests_name("tls/aead", tests, setup, NULL);
+	for (size_t i = 0; i < n; i++) {
+		under_test = backends[i];
+		failed += cmocka_run_group_tests_name(under_test->name, tests, setup, NULL);
+	}
+	return failed;
 }
