@@ -3,35 +3,8 @@
 #include "tls/record_cipher.h"
 
 #include <errno.h>
-#include <string.h>
 
 #include "base/bytes.h"
-
-bool record_cipher_is_tls13(const struct record_cipher *cipher)
-{
-	return cipher->secrets.version == RECORD_VERSION_TLS13;
-}
-
-bool record_cipher_is_gcm(const struct record_cipher *cipher)
-{
-	return cipher->secrets.algorithm != AEAD_CHACHA20_POLY1305;
-}
-
-static bool has_explicit_nonce(const struct record_cipher *cipher)
-{
-	return !record_cipher_is_tls13(cipher) && record_cipher_is_gcm(cipher);
-}
-
-size_t record_cipher_prefix(const struct record_cipher *cipher)
-{
-	return RECORD_HEADER_SIZE + (has_explicit_nonce(cipher) ? RECORD_EXPLICIT_SIZE : 0);
-}
-
-size_t record_cipher_overhead(const struct record_cipher *cipher)
-{
-	return record_cipher_prefix(cipher) + (record_cipher_is_tls13(cipher) ? 1 : 0) +
-	       AEAD_TAG_SIZE;
-}
 
 static bool are_usable(const struct record_secrets *secrets)
 {
@@ -43,6 +16,21 @@ static bool are_usable(const struct record_secrets *secrets)
 		return secrets->secret_length == 0;
 	return secrets->version == RECORD_VERSION_TLS13 &&
 	       (secrets->secret_length == 32 || secrets->secret_length == 48);
+}
+
+static void describe(struct record_cipher *cipher)
+{
+	const uint8_t *iv = cipher->secrets.iv;
+
+	cipher->iv_head = __builtin_bswap32(load_be32(iv));
+	cipher->iv_tail = load_be64(iv + 4);
+	cipher->is_tls13 = cipher->secrets.version == RECORD_VERSION_TLS13;
+	cipher->is_gcm = cipher->secrets.algorithm != AEAD_CHACHA20_POLY1305;
+	cipher->has_explicit_nonce = !cipher->is_tls13 && cipher->is_gcm;
+	cipher->prefix = RECORD_HEADER_SIZE;
+	if (cipher->has_explicit_nonce)
+		cipher->prefix += RECORD_EXPLICIT_SIZE;
+	cipher->overhead = (uint8_t)(cipher->prefix + AEAD_TAG_SIZE + (cipher->is_tls13 ? 1 : 0));
 }
 
 int record_cipher_init(struct record_cipher *cipher, const struct record_secrets *secrets,
@@ -61,6 +49,7 @@ int record_cipher_init(struct record_cipher *cipher, const struct record_secrets
 	cipher->secrets = *secrets;
 	cipher->backend = backend;
 	cipher->aead = aead;
+	describe(cipher);
 	return 0;
 }
 
@@ -84,36 +73,8 @@ int record_cipher_renew(struct record_cipher *cipher)
 		cipher->backend->free_key(cipher->aead);
 		cipher->aead = aead;
 		cipher->secrets = next;
+		describe(cipher);
 	}
 	record_secrets_erase(&next);
 	return r;
-}
-
-void record_cipher_nonce(const struct record_cipher *cipher, const uint8_t *explicit_part,
-			 uint8_t nonce[AEAD_NONCE_SIZE])
-{
-	uint8_t sequence[8];
-
-	memcpy(nonce, cipher->secrets.iv, AEAD_NONCE_SIZE);
-	if (has_explicit_nonce(cipher)) {
-		memcpy(nonce + 4, explicit_part, RECORD_EXPLICIT_SIZE);
-		return;
-	}
-	store_be64(sequence, cipher->secrets.sequence);
-	for (size_t i = 0; i < sizeof(sequence); i++)
-		nonce[4 + i] ^= sequence[i];
-}
-
-size_t record_cipher_ad(const struct record_cipher *cipher,
-			const uint8_t header[RECORD_HEADER_SIZE], size_t length,
-			uint8_t ad[RECORD_AD_MAX])
-{
-	if (record_cipher_is_tls13(cipher)) {
-		memcpy(ad, header, RECORD_HEADER_SIZE);
-		return RECORD_HEADER_SIZE;
-	}
-	store_be64(ad, cipher->secrets.sequence);
-	memcpy(ad + 8, header, 3);
-	store_be16(ad + 11, (uint16_t)length);
-	return RECORD_AD_MAX;
 }

@@ -133,7 +133,9 @@ static enum record_status decrypt(struct record_opener *opener, struct arrival *
 {
 	struct record_cipher *cipher = &opener->cipher;
 	size_t prefix = record_cipher_prefix(cipher);
-	uint8_t nonce[AEAD_NONCE_SIZE], ad[RECORD_AD_MAX];
+	const uint8_t *header = arrival->record;
+	uint8_t nonce[RECORD_NONCE_ROOM], ad[RECORD_AD_ROOM];
+	uint64_t explicit_part = 0;
 	size_t ad_length;
 
 	if (arrival->inner > sizeof(opener->scratch))
@@ -142,8 +144,14 @@ static enum record_status decrypt(struct record_opener *opener, struct arrival *
 	if (record_cipher_is_gcm(cipher) && cipher->secrets.sequence >= RECORD_LIMIT)
 		return broken(opener, RECORD_ALERT_UNEXPECTED_MESSAGE,
 			      "more records on one key than AES-GCM may carry");
-	record_cipher_nonce(cipher, arrival->record + RECORD_HEADER_SIZE, nonce);
-	ad_length = record_cipher_ad(cipher, arrival->record, arrival->inner, ad);
+	if (prefix > RECORD_HEADER_SIZE)
+		explicit_part = load_be64(header + RECORD_HEADER_SIZE);
+	record_cipher_nonce(cipher, explicit_part, nonce);
+	ad_length = record_cipher_ad(cipher, header[0], load_be16(header + 1),
+				     record_cipher_is_tls13(cipher)
+					     ? arrival->length - RECORD_HEADER_SIZE
+					     : arrival->inner,
+				     ad);
 	if (cipher->backend->open(cipher->aead, nonce, ad, ad_length, arrival->record + prefix,
 				  arrival->inner, arrival->content))
 		return broken(

@@ -77,37 +77,34 @@ size_t record_sealed_size(const struct record_sealer *sealer, size_t length)
 	return length + records * record_cipher_overhead(&sealer->cipher);
 }
 
-/* The content, in TLS 1.3 with its type hidden behind it. */
-static int seal_content(struct record_cipher *cipher, enum record_type type, const uint8_t *plain,
-			size_t length, uint8_t *out)
-{
-	size_t prefix = record_cipher_prefix(cipher);
-	uint8_t nonce[AEAD_NONCE_SIZE], ad[RECORD_AD_MAX];
-	size_t ad_length = record_cipher_ad(cipher, out, length, ad);
-
-	record_cipher_nonce(cipher, out + RECORD_HEADER_SIZE, nonce);
-	if (record_cipher_is_tls13(cipher))
-		return cipher->backend->seal_typed(cipher->aead, nonce, ad, ad_length, plain,
-						   length, (uint8_t)type, out + prefix);
-	return cipher->backend->seal(cipher->aead, nonce, ad, ad_length, plain, length,
-				     out + prefix);
-}
-
-/* One record, which fits. */
+/* One record, which fits. TLS 1.3 hides the type behind the content. */
 static int seal_one(struct record_cipher *cipher, enum record_type type, const uint8_t *plain,
 		    size_t length, uint8_t *out)
 {
+	const struct aead_backend *backend = cipher->backend;
 	bool is_tls13 = record_cipher_is_tls13(cipher);
 	size_t prefix = record_cipher_prefix(cipher);
-	size_t inner = length + (is_tls13 ? 1 : 0);
+	size_t size = length + record_cipher_overhead(cipher) - RECORD_HEADER_SIZE;
+	uint8_t outer_type = is_tls13 ? RECORD_TYPE_DATA : (uint8_t)type;
+	uint8_t nonce[RECORD_NONCE_ROOM], ad[RECORD_AD_ROOM];
+	size_t ad_length;
+	int r;
 
-	out[0] = is_tls13 ? RECORD_TYPE_DATA : (uint8_t)type;
+	out[0] = outer_type;
 	store_be16(out + 1, RECORD_VERSION_TLS12);
-	store_be16(out + 3, (uint16_t)(prefix - RECORD_HEADER_SIZE + inner + AEAD_TAG_SIZE));
+	store_be16(out + 3, (uint16_t)size);
 	if (prefix > RECORD_HEADER_SIZE)
 		store_be64(out + RECORD_HEADER_SIZE, cipher->secrets.sequence);
-	if (seal_content(cipher, type, plain, length, out)) {
-		memory_erase(out, prefix + inner);
+	record_cipher_nonce(cipher, cipher->secrets.sequence, nonce);
+	ad_length = record_cipher_ad(cipher, outer_type, RECORD_VERSION_TLS12,
+				     is_tls13 ? size : length, ad);
+	if (is_tls13)
+		r = backend->seal_typed(cipher->aead, nonce, ad, ad_length, plain, length,
+					(uint8_t)type, out + prefix);
+	else
+		r = backend->seal(cipher->aead, nonce, ad, ad_length, plain, length, out + prefix);
+	if (unlikely(r)) {
+		memory_erase(out, RECORD_HEADER_SIZE + size);
 		return -EIO;
 	}
 	cipher->secrets.sequence++;

@@ -3,8 +3,9 @@
  * The record opener: a script of records, authentic ones of any type and content, and raw bytes
  * between them.
  *
- * Oracle: what comes out is the beginning of the authentic data that went in, and the same whether
- * the stream comes at once or in pieces into a buffer of the least size.
+ * Oracle: what comes out is the beginning of the authentic data that went in; the same by every
+ * AEAD backend as by mbedTLS, which seals; and the same whether the stream comes at once or in
+ * pieces into a buffer of the least size.
  *
  * Input: kind, size of pieces, then instructions: 0 n bytes… (raw), 1 n bytes… (data), 2 type n
  * bytes… (any content type), 3 (the sender goes on with its next key), 4 n (that many zeros of
@@ -65,7 +66,8 @@ static void forge(struct script *s, uint8_t type, const uint8_t *content, size_t
 	bool is_tls13 = record_cipher_is_tls13(cipher);
 	uint8_t *out = s->stream + s->length;
 	size_t prefix = record_cipher_prefix(cipher), inner = length;
-	uint8_t nonce[AEAD_NONCE_SIZE], ad[RECORD_AD_MAX];
+	uint8_t nonce[RECORD_NONCE_ROOM], ad[RECORD_AD_ROOM];
+	size_t length_told;
 
 	if (s->length + length + s->padding + 64 > STREAM_MAX)
 		return;
@@ -84,10 +86,11 @@ static void forge(struct script *s, uint8_t type, const uint8_t *content, size_t
 	store_be16(out + 3, (uint16_t)(prefix - RECORD_HEADER_SIZE + inner + AEAD_TAG_SIZE));
 	if (prefix > RECORD_HEADER_SIZE)
 		store_be64(out + RECORD_HEADER_SIZE, cipher->secrets.sequence);
-	record_cipher_nonce(cipher, out + RECORD_HEADER_SIZE, nonce);
+	record_cipher_nonce(cipher, cipher->secrets.sequence, nonce);
+	length_told = record_cipher_is_tls13(cipher) ? inner + AEAD_TAG_SIZE : inner;
 	check(!cipher->backend->seal(cipher->aead, nonce, ad,
-				     record_cipher_ad(cipher, out, inner, ad), out + prefix, inner,
-				     out + prefix));
+				     record_cipher_ad(cipher, out[0], 0x0303, length_told, ad),
+				     out + prefix, inner, out + prefix));
 	cipher->secrets.sequence++;
 	s->length += prefix + inner + AEAD_TAG_SIZE;
 	if (type == RECORD_TYPE_DATA) {
@@ -137,15 +140,15 @@ static void follow(struct script *s, struct reader *r)
  * As a caller does: pieces of the stream arrive, and plaintext is taken away from a buffer of the
  * least size.
  */
-static void open_all(const struct script *s, const struct record_secrets *secrets, size_t piece,
-		     struct outcome *outcome)
+static void open_all(const struct script *s, const struct record_secrets *secrets,
+		     const struct aead_backend *backend, size_t piece, struct outcome *outcome)
 {
 	static uint8_t plain[RECORD_PLAIN_MAX];
 	struct record_opener *opener;
 	struct record_opened opened;
 	size_t begin = 0, end = 0;
 
-	check(!record_opener_new(secrets, NULL, &opener));
+	check(!record_opener_new(secrets, backend, &opener));
 	outcome->length = 0;
 	outcome->status = RECORD_MORE;
 	while (outcome->status == RECORD_FULL ||
@@ -168,10 +171,19 @@ static void open_all(const struct script *s, const struct record_secrets *secret
 	record_opener_free(opener);
 }
 
+static void check_same(const struct outcome *a, const struct outcome *b)
+{
+	check(a->status == b->status && a->alert == b->alert);
+	check(a->length == b->length);
+	check(memcmp(a->plain, b->plain, a->length) == 0);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct script script;
 	static struct outcome whole, cut;
+	const struct aead_backend *backends[AEAD_BACKENDS_MAX];
+	size_t n_backends = aead_backends(backends);
 	struct reader r = reader_over(data, size);
 	struct record_secrets secrets = secrets_of(reader_u8(&r));
 	size_t piece = 1 + (size_t)reader_u8(&r);
@@ -179,14 +191,16 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (r.failed)
 		return 0;
 	script.length = script.n_said = script.padding = 0;
-	check(!record_cipher_init(&script.cipher, &secrets, NULL));
+	check(!record_cipher_init(&script.cipher, &secrets, &aead_mbedtls));
 	follow(&script, &r);
 	record_cipher_done(&script.cipher);
-	open_all(&script, &secrets, STREAM_MAX, &whole);
-	open_all(&script, &secrets, piece, &cut);
-	check(whole.status == cut.status && whole.alert == cut.alert);
-	check(whole.length == cut.length);
-	check(memcmp(whole.plain, cut.plain, whole.length) == 0);
+	open_all(&script, &secrets, &aead_mbedtls, STREAM_MAX, &whole);
+	for (size_t i = 0; i < n_backends; i++) {
+		open_all(&script, &secrets, backends[i], piece, &cut);
+		check_same(&whole, &cut);
+		open_all(&script, &secrets, backends[i], STREAM_MAX, &cut);
+		check_same(&whole, &cut);
+	}
 	check(whole.length <= script.n_said);
 	check(memcmp(whole.plain, script.said, whole.length) == 0);
 	return 0;

@@ -104,7 +104,8 @@ static void forge(uint8_t type, const void *content, size_t length, size_t paddi
 	struct record_cipher *cipher = &bench.forge;
 	uint8_t *out = bench.stream + bench.length;
 	size_t prefix = record_cipher_prefix(cipher), inner = length;
-	uint8_t nonce[AEAD_NONCE_SIZE], ad[RECORD_AD_MAX];
+	uint8_t nonce[RECORD_NONCE_ROOM], ad[RECORD_AD_ROOM];
+	size_t length_told;
 	uint8_t *body = out + prefix;
 
 	assert_true(bench.length + length + padding + 64 <= STREAM_MAX);
@@ -120,11 +121,13 @@ static void forge(uint8_t type, const void *content, size_t length, size_t paddi
 	store_be16(out + 3, (uint16_t)(prefix - RECORD_HEADER_SIZE + inner + AEAD_TAG_SIZE));
 	if (prefix > RECORD_HEADER_SIZE)
 		store_be64(out + RECORD_HEADER_SIZE, cipher->secrets.sequence);
-	record_cipher_nonce(cipher, out + RECORD_HEADER_SIZE, nonce);
-	assert_int_equal(cipher->backend->seal(cipher->aead, nonce, ad,
-					       record_cipher_ad(cipher, out, inner, ad), body,
-					       inner, body),
-			 0);
+	record_cipher_nonce(cipher, cipher->secrets.sequence, nonce);
+	length_told = record_cipher_is_tls13(cipher) ? inner + AEAD_TAG_SIZE : inner;
+	assert_int_equal(
+		cipher->backend->seal(cipher->aead, nonce, ad,
+				      record_cipher_ad(cipher, out[0], 0x0303, length_told, ad),
+				      body, inner, body),
+		0);
 	cipher->secrets.sequence++;
 	bench.length += prefix + inner + AEAD_TAG_SIZE;
 }
