@@ -27,6 +27,8 @@
 
 #include "tls/aead.h"
 
+enum { RECORD_VERSION_TLS12 = 0x0303, RECORD_VERSION_TLS13 = 0x0304 };
+
 enum {
 	RECORD_PLAIN_MAX = 16384,
 	RECORD_HEADER_SIZE = 5,
@@ -45,7 +47,7 @@ enum {
 #define RECORD_RENEW_AT (UINT64_C(1) << 23)  /* records on one key: well before 2^24.5 */
 #define RECORD_LIMIT    (UINT64_C(23726566)) /* 2^24.5: nothing is sealed beyond */
 
-/* One direction. version 0x0303 or 0x0304. TLS 1.3: secret is the traffic secret, from which key
+/* One direction. TLS 1.3: secret is the traffic secret, from which key
  * and iv come. */
 struct record_secrets {
 	uint16_t version;

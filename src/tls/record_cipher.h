@@ -10,8 +10,6 @@
 #include "tls/record.h"
 
 enum {
-	RECORD_VERSION_TLS12 = 0x0303,
-	RECORD_VERSION_TLS13 = 0x0304,
 	RECORD_EXPLICIT_SIZE = 8, /* of the nonce of TLS 1.2 AES-GCM */
 };
 

@@ -86,7 +86,7 @@ static void send_hello(struct session *session)
 		.layer = session->layer,
 		.mtu = session->mtu,
 		.max_unit = UNIT_SIZE_MAX,
-		.rekey = WIRE_REKEY_STREAM,
+		.rekey = session->is_tls13 ? WIRE_REKEY_UPDATE : WIRE_REKEY_STREAM,
 		.streams = 1,
 		.has_session = session->side == ADMISSION_HUB,
 	};
@@ -144,6 +144,7 @@ static void got_hello(struct session *session, const struct unit *unit)
 		return;
 	}
 	session->peer_hello = hello;
+	session->stream.may_update = session->is_tls13 && hello.rekey == WIRE_REKEY_UPDATE;
 	if (session->side == ADMISSION_HUB)
 		send_hello(session);
 	else

@@ -96,12 +96,16 @@ static bool seal(struct stream *stream, const uint8_t *data, size_t length)
 	return n > 0 && taken == length;
 }
 
-/* However often the peer has asked meanwhile, one new key is the answer (RFC 8446 4.6.3). */
-static bool seal_key_update(struct stream *stream)
+/*
+ * A new key of ours: because many records were sealed with the old one, or because the peer asked;
+ * however often it has asked meanwhile, one is the answer (RFC 8446 4.6.3).
+ */
+static bool renew_key(struct stream *stream)
 {
 	ssize_t n;
 
-	if (!stream->owes_update)
+	if (likely(!stream->owes_update &&
+		   !(stream->may_update && record_sealer_wants_renewal(stream->sealer))))
 		return true;
 	n = record_seal_key_update(stream->sealer, false, stream->send + stream->send_length,
 				   STREAM_SEND_SIZE - stream->send_length);
@@ -109,6 +113,7 @@ static bool seal_key_update(struct stream *stream)
 		return false;
 	stream->send_length += (size_t)n;
 	stream->owes_update = false;
+	stream->renewals++;
 	return true;
 }
 
@@ -148,7 +153,7 @@ static bool seal_frames(struct stream *stream)
 void stream_flush(struct stream *stream)
 {
 	while (!stream->end && !stream->is_blocked) {
-		if (!seal_key_update(stream) || !seal_control(stream) || !seal_frames(stream)) {
+		if (!renew_key(stream) || !seal_control(stream) || !seal_frames(stream)) {
 			stream_finish(stream, STREAM_END_LOST, "no more records may be sealed");
 			return;
 		}

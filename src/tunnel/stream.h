@@ -11,8 +11,11 @@
  *
  * A stream ends once: OPEN → ENDED. ended() is told from the deferred pass, with who broke what.
  * What is in flight then (goodbye, alert) is sent as far as the socket takes it; stream_close()
- * lets it linger for a second so that the peer can read it. KeyUpdate is answered here; a session
- * that wants to renew asks stream_wants_renewal().
+ * lets it linger for a second so that the peer can read it.
+ *
+ * Keys. A peer's KeyUpdate is always answered. Our own key is renewed between two batches once
+ * RECORD_RENEW_AT records were sealed on it, if the session knows that the peer follows
+ * (may_update); else the stream ends when the key may seal no more.
  */
 #ifndef TUNNEL_STREAM_H
 #define TUNNEL_STREAM_H
@@ -75,8 +78,10 @@ struct stream {
 	size_t receive_length, plain_length, send_offset, send_length, control_length;
 	enum stream_end end; /* 0: open */
 	char end_text[160];
-	bool owes_update; /* the peer asked for a new key of ours */
-	bool is_blocked;  /* the socket took no more; writability is awaited */
+	bool owes_update;  /* the peer asked for a new key of ours */
+	bool may_update;   /* the peer said `update`, in TLS 1.3 */
+	uint64_t renewals; /* of our own key */
+	bool is_blocked;   /* the socket took no more; writability is awaited */
 };
 
 /*
