@@ -20,7 +20,7 @@
 enum {
 	KEY_ALIGNMENT = 64,
 	/* Up to here a copy costs less than the calls that seal in two segments. */
-	COPY_MAX = 2048,
+	GATHER_MAX = 2048,
 };
 
 struct gcm_functions {
@@ -183,16 +183,20 @@ static int seal(struct aead *aead, const uint8_t nonce[AEAD_NONCE_SIZE], const u
 	return 0;
 }
 
+/* Not in out, which is rarely aligned: what was copied there with other alignment than it is read
+ * with would have to reach the cache first. */
+static _Thread_local uint8_t gathered[GATHER_MAX + 1] __attribute__((aligned(KEY_ALIGNMENT)));
+
 static int seal_typed(struct aead *aead, const uint8_t nonce[AEAD_NONCE_SIZE], const uint8_t *ad,
 		      size_t ad_length, const uint8_t *in, size_t length, uint8_t type,
 		      uint8_t *out)
 {
 	struct ipsecmb_key *key = key_of(aead);
 
-	if (length <= COPY_MAX) {
-		memcpy(out, in, length);
-		out[length] = type;
-		return seal(aead, nonce, ad, ad_length, out, length + 1, out);
+	if (length <= GATHER_MAX) {
+		memcpy(gathered, in, length);
+		gathered[length] = type;
+		return seal(aead, nonce, ad, ad_length, gathered, length + 1, out);
 	}
 	if (key->gcm) {
 		struct gcm_context_data *context = &key->u.aes.context;
