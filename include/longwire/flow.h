@@ -25,6 +25,12 @@ struct lw_device_options {
 	const char *name; /* interface name, 1 … 15 bytes; NULL: the kernel chooses lw%d */
 	int descriptor;   /* LW_DEVICE_ADOPTED: owned by the flow from success on */
 	uint16_t queues;  /* 1 … 16; 0 means 1 */
+	/*
+	 * Ask the kernel for super-frames and unfinished checksums: packets that are read may then
+	 * have an offload. (Packets with one can be written to any flow: what its device does not
+	 * take is finished in software.) An adopted descriptor needs IFF_VNET_HDR for it.
+	 */
+	bool offloads;
 };
 
 /* Everything that a taker of the descriptor must know to read and write it by himself. */

@@ -59,6 +59,29 @@ void device_free(struct device *device)
 		device->ops->free(device);
 }
 
+uint32_t device_missing_offloads(const struct device *device, const struct lw_offload *offload)
+{
+	uint32_t needed;
+
+	if (!offload)
+		return 0;
+	needed = offload->needs_checksum ? DEVICE_OFFLOAD_CHECKSUM : 0;
+	switch (offload->gso) {
+	case LW_GSO_NONE:
+		break;
+	case LW_GSO_TCPV4:
+		needed |= DEVICE_OFFLOAD_TSO4;
+		break;
+	case LW_GSO_TCPV6:
+		needed |= DEVICE_OFFLOAD_TSO6;
+		break;
+	case LW_GSO_UDP:
+		needed |= DEVICE_OFFLOAD_USO;
+		break;
+	}
+	return needed & ~device->offloads;
+}
+
 int device_set_carrier(struct device *device, bool on)
 {
 	return device->name[0] ? kernel_set_carrier(device, on) : -ENOTSUP;

@@ -24,18 +24,30 @@ struct lw_error;
 
 enum { DEVICE_QUEUES_MAX = 16, DEVICE_NAME_SIZE = 16 };
 
+/* What a device takes and gives unfinished: the numbers of a hello's offloads. */
+enum device_offload {
+	DEVICE_OFFLOAD_CHECKSUM = 1,
+	DEVICE_OFFLOAD_TSO4 = 2,
+	DEVICE_OFFLOAD_TSO6 = 4,
+	DEVICE_OFFLOAD_USO = 8,
+	DEVICE_OFFLOAD_ALL = 15,
+};
+
 struct device_ops {
 	const char *kind; /* "tap", "tun", "memory" */
 	/*
 	 * Read one packet into data (size ≥ LW_PACKET_MAX). Return: its length; -EAGAIN: none now;
 	 * -EIO: interface down; -ENODEV: gone for ever. A packet longer than size is never
-	 * delivered cut: it is skipped (-EMSGSIZE). ret_offload is set when it returns a length;
-	 * gso none and no checksum when there is nothing to do.
+	 * delivered cut: it is skipped (-EMSGSIZE), and so is one with an offload that we do not
+	 * know (-EBADMSG). ret_offload is set when it returns a length; gso none and no checksum
+	 * when there is nothing to do.
 	 */
 	ssize_t (*read)(struct device *device, uint16_t queue, uint8_t *data, size_t size,
 			struct lw_offload *ret_offload);
-	/* Write one packet. 0; -EAGAIN or -ENOBUFS: not now; -EIO: down; -EINVAL: refused; -ENODEV:
-	 * gone. */
+	/*
+	 * Write one packet, whose offload is one that the device has. 0; -EAGAIN or -ENOBUFS: not
+	 * now; -EIO: down; -EINVAL: refused; -EBADMSG: its offload contradicts it; -ENODEV: gone.
+	 */
 	int (*write)(struct device *device, uint16_t queue, const struct lw_packet *packet);
 	void (*free)(struct device *device);
 };
@@ -52,6 +64,7 @@ struct device {
 	char name[DEVICE_NAME_SIZE]; /* "" : not a kernel interface */
 	int index;                   /* interface index; 0: none */
 	uint16_t header_length;      /* virtio-net header on the descriptor; 0: none */
+	uint32_t offloads;           /* bits of enum device_offload */
 	bool is_persistent;          /* it was there before us and stays */
 };
 
@@ -64,11 +77,18 @@ struct device {
  */
 int device_open(const struct lw_device_options *options, struct device **ret_device,
 		struct lw_error *ret_error);
-/* A pair in memory; each holds at most depth packets (0: 1024) and 4 MiB that the other wrote. */
+/*
+ * A pair in memory; each holds at most depth packets (0: 1024) and 4 MiB that the other wrote.
+ * Neither has an offload until its offloads are set; what it has crosses as it is.
+ */
 int device_memory_pair(enum lw_layer layer, uint32_t depth, struct device **ret_a,
 		       struct device **ret_b);
 void device_free(
 	struct device *device); /* a device that we made disappears with its last descriptor */
+
+/* Return: bits of enum device_offload that the device lacks to take a packet with this offload
+ * (NULL: none). */
+uint32_t device_missing_offloads(const struct device *device, const struct lw_offload *offload);
 
 /* Carrier of a kernel device (TUNSETCARRIER); -ENOTSUP for memory. */
 int device_set_carrier(struct device *device, bool on);

@@ -112,6 +112,8 @@ static bool is_refused(const struct device *device, const struct lw_packet *pack
 {
 	if (packet->layer != device->layer || packet->length > LW_PACKET_MAX)
 		return true;
+	if (device_missing_offloads(device, packet->offload))
+		return true;
 	if (device->layer == LW_LAYER_ETHERNET)
 		return packet->length < ETHERNET_MIN;
 	return packet->length < IP_MIN || (packet->data[0] >> 4 != 4 && packet->data[0] >> 4 != 6);

@@ -3,7 +3,9 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <linux/ethtool.h>
 #include <linux/if_tun.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <poll.h>
 #include <setjmp.h>
@@ -13,6 +15,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/wait.h>
@@ -25,8 +28,10 @@
 
 #include "device/device.h"
 #include "support/namespace.h"
+#include "support/packet_builder.h"
 
 enum { WAIT_MS = 5000, NOBODY = 65534 };
+enum { TCP_OFFLOADS = DEVICE_OFFLOAD_CHECKSUM | DEVICE_OFFLOAD_TSO4 | DEVICE_OFFLOAD_TSO6 };
 
 static uint8_t buffer[LW_PACKET_MAX];
 
@@ -414,6 +419,106 @@ static int attach(short flags)
 	return fd;
 }
 
+static struct device *open_with_offloads(bool offloads)
+{
+	struct lw_device_options options = tap("lw0");
+	struct device *device = NULL;
+	struct lw_error error = { 0 };
+
+	options.offloads = offloads;
+	if (device_open(&options, &device, &error) < 0)
+		fail_msg("%s", error.text);
+	return device;
+}
+
+/* Whether the kernel would hand out super-frames now. */
+static bool has_segmentation(void)
+{
+	struct ethtool_value value = { .cmd = ETHTOOL_GTSO };
+	struct ifreq request = { .ifr_name = "lw0", .ifr_data = (char *)&value };
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(ioctl(fd, SIOCETHTOOL, &request), 0);
+	close(fd);
+	return value.data;
+}
+
+static void open__offloads__are_set_anew_on_every_attach(void **state)
+{
+	(void)state;
+	run("ip tuntap add dev lw0 mode tap vnet_hdr");
+	for (unsigned i = 0; i < 6; i++) {
+		struct device *device = open_with_offloads(i % 2);
+		int length = 12;
+
+		assert_int_equal(device->header_length, i % 2 ? 10 : 0);
+		assert_int_equal(device->offloads & TCP_OFFLOADS, i % 2 ? TCP_OFFLOADS : 0);
+		assert_int_equal(has_segmentation(), i % 2);
+		if (i % 2) {
+			/* Left behind for the next. */
+			assert_int_equal(ioctl(device->descriptors[0], TUNSETVNETHDRSZ, &length),
+					 0);
+		}
+		device_free(device);
+	}
+}
+
+static void offloads__plain_frames__go_both_ways(void **state)
+{
+	struct device *device = open_with_offloads(true);
+
+	(void)state;
+	run("sysctl -qw net.ipv6.conf.lw0.disable_ipv6=1");
+	run("ip link set lw0 up && ip address add 10.86.0.1/24 dev lw0");
+	for (unsigned i = 0; i < 2; i++)
+		assert_int_equal(put(device, arp_request, sizeof(arp_request)), 0);
+	wait_readable(device);
+	assert_int_equal(get(device, 0, 41), -EMSGSIZE);
+	assert_int_equal(get(device, 0, 42), 42);
+	assert_memory_equal(buffer, arp_request + 6, 6);
+	assert_int_equal(get(device, 0, sizeof(buffer)), -EAGAIN);
+	assert_int_equal(put(device, arp_request, 13), -EINVAL);
+	assert_int_equal(put(device, buffer, LW_PACKET_MAX), 0);
+	assert_int_equal(put(device, buffer, LW_PACKET_MAX + 1), -EINVAL);
+	device_free(device);
+}
+
+static void offloads__claims_that_contradict__never_reach_the_kernel(void **state)
+{
+	struct device *device = open_with_offloads(true);
+	const struct shape shape = { .payload = 4000, .flags = 0x10, .is_partial = true };
+	static struct built built;
+	struct lw_offload right = { true, 34, 16, LW_GSO_TCPV4, 1460 }, wrong[7];
+	struct lw_packet packet = { .layer = LW_LAYER_ETHERNET };
+	char *text;
+
+	(void)state;
+	run("ip link set lw0 up");
+	build(&shape, &built);
+	packet.data = built.data;
+	packet.length = built.length;
+	for (size_t i = 0; i < 7; i++)
+		wrong[i] = right;
+	wrong[0].gso_size = 1;
+	wrong[1].needs_checksum = false;
+	wrong[2].gso = LW_GSO_UDP;
+	wrong[3].gso_size = 4001;
+	wrong[4].checksum_start = 9;
+	wrong[5].checksum_offset = 6;
+	wrong[6].gso = LW_GSO_TCPV6;
+	for (size_t i = 0; i < 7; i++) {
+		packet.offload = &wrong[i];
+		assert_int_equal(device->ops->write(device, 0, &packet), -EBADMSG);
+	}
+	packet.offload = &right;
+	assert_int_equal(device->ops->write(device, 0, &packet), 0);
+	/* Bytes, packets, errors, drops, fifo, frame errors. */
+	text = run_and_read("sed -n 's/^ *lw0: *[0-9]* *//; T; s/  */ /gp' /proc/net/dev");
+	assert_memory_equal(text, "1 0 0 0 0 ", 10);
+	free(text);
+	device_free(device);
+}
+
 static void adopt__tap__is_learnt_from_it(void **state)
 {
 	struct lw_device_options options = adopted(attach(IFF_TAP | IFF_NO_PI));
@@ -443,6 +548,42 @@ static void adopt__tun__is_learnt_from_it(void **state)
 	device_free(device);
 }
 
+static void adopt__with_header__has_offloads_if_wanted(void **state)
+{
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		short kind = i % 2 ? IFF_TUN : IFF_TAP;
+		struct lw_device_options options =
+			adopted(attach((short)(kind | IFF_NO_PI | IFF_VNET_HDR)));
+		struct device *device = NULL;
+		int length = 12;
+
+		assert_int_equal(ioctl(options.descriptor, TUNSETVNETHDRSZ, &length), 0);
+		options.layer = i % 2 ? LW_LAYER_IP : LW_LAYER_ETHERNET;
+		options.offloads = i / 2;
+		run("ip link set lw0 up");
+		assert_int_equal(device_open(&options, &device, NULL), 0);
+		assert_int_equal(device->header_length, 10);
+		assert_int_equal(ioctl(options.descriptor, TUNGETVNETHDRSZ, &length), 0);
+		assert_int_equal(length, 10);
+		assert_int_equal(device->offloads & TCP_OFFLOADS, i / 2 ? TCP_OFFLOADS : 0);
+		device_free(device);
+	}
+}
+
+static void adopt__without_header__has_no_offloads(void **state)
+{
+	struct lw_device_options options = adopted(attach(IFF_TAP | IFF_NO_PI));
+	struct device *device = NULL;
+
+	(void)state;
+	options.offloads = true;
+	assert_int_equal(device_open(&options, &device, NULL), 0);
+	assert_int_equal(device->header_length, 0);
+	assert_int_equal(device->offloads, 0);
+	device_free(device);
+}
+
 static void adopt__what_is_not_usable__stays_the_callers(void **state)
 {
 	static const struct {
@@ -450,7 +591,7 @@ static void adopt__what_is_not_usable__stays_the_callers(void **state)
 		const char *words;
 	} cases[] = {
 		{ IFF_TUN | IFF_NO_PI, "is a TUN and a TAP (IFF_TAP) is needed" },
-		{ IFF_TAP | IFF_NO_PI | IFF_VNET_HDR, "only IFF_NO_PI is allowed" },
+		{ IFF_TAP | IFF_VNET_HDR, "without IFF_NO_PI" },
 		{ IFF_TAP, "without IFF_NO_PI" },
 	};
 	struct lw_device_options options;
@@ -468,6 +609,12 @@ static void adopt__what_is_not_usable__stays_the_callers(void **state)
 	options = adopted(fd);
 	options.layer = LW_LAYER_IP;
 	expect_refusal(&options, -EINVAL, "without IFF_NO_PI");
+	run("ip link set lw0 up");
+	expect_refusal(&options, -EINVAL, "without IFF_NO_PI");
+	close(fd);
+	fd = attach(IFF_TUN | IFF_VNET_HDR);
+	options = adopted(fd);
+	options.layer = LW_LAYER_IP;
 	run("ip link set lw0 up");
 	expect_refusal(&options, -EINVAL, "without IFF_NO_PI");
 	close(fd);
@@ -513,6 +660,11 @@ int main(void)
 		in_namespace(open__as_nobody__needs_a_device_of_his_own),
 		in_namespace(adopt__tap__is_learnt_from_it),
 		in_namespace(adopt__tun__is_learnt_from_it),
+		in_namespace(open__offloads__are_set_anew_on_every_attach),
+		in_namespace(offloads__plain_frames__go_both_ways),
+		in_namespace(offloads__claims_that_contradict__never_reach_the_kernel),
+		in_namespace(adopt__with_header__has_offloads_if_wanted),
+		in_namespace(adopt__without_header__has_no_offloads),
 		in_namespace(adopt__what_is_not_usable__stays_the_callers),
 	};
 

@@ -123,6 +123,11 @@ static void pair__offload__crosses(void **state)
 	struct lw_offload seen;
 
 	packet.offload = &sent;
+	assert_int_equal(pair->a->offloads, 0);
+	assert_int_equal(pair->a->ops->write(pair->a, 0, &packet), -EINVAL);
+	pair->a->offloads = DEVICE_OFFLOAD_CHECKSUM | DEVICE_OFFLOAD_TSO6 | DEVICE_OFFLOAD_USO;
+	assert_int_equal(pair->a->ops->write(pair->a, 0, &packet), -EINVAL);
+	pair->a->offloads = DEVICE_OFFLOAD_CHECKSUM | DEVICE_OFFLOAD_TSO4;
 	assert_int_equal(pair->a->ops->write(pair->a, 0, &packet), 0);
 	assert_int_equal(put(pair->a, 0, 60), 0);
 	assert_int_equal(pair->b->ops->read(pair->b, 0, buffer, sizeof(buffer), &seen), 100);
