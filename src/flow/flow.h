@@ -9,6 +9,10 @@
  * accepted. Nothing is allocated, logged or decided per packet. A device that is down (EIO) is
  * waited for without spinning (polled at 4 Hz); one that is gone ends the flow: the pending read is
  * called with n = 0 and -ENODEV.
+ *
+ * A packet may come with an offload, if the device was opened for them, and may be written with one
+ * to any flow: what contradicts the packet is dropped, and what the device cannot take is segmented
+ * or completed into a scratch buffer of the queue. Captures of device-out see what the device got.
  */
 #ifndef FLOW_FLOW_H
 #define FLOW_FLOW_H
@@ -23,6 +27,9 @@ enum { FLOW_BATCH_MAX = 64, FLOW_BUDGET_DEFAULT = 256 * 1024 };
 /* Make a flow over a device that it owns from success on. */
 int packet_flow_new(struct lw_loop *loop, struct device *device, struct lw_packet_flow **ret_flow);
 struct device *packet_flow_device(struct lw_packet_flow *flow);
+/* What its packets may leave undone, and may be written undone at no cost: bits of enum
+ * device_offload, which are those of a hello. */
+uint32_t packet_flow_offloads(const struct lw_packet_flow *flow);
 /* Captures of device-in and device-out; NULL: none. Borrowed; set to NULL before the set goes. */
 void packet_flow_set_captures(struct lw_packet_flow *flow, struct lw_capture_set *captures);
 /* lw_packet_flow_open without the loop's objects: what a connection does at each start. */

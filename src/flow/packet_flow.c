@@ -15,6 +15,8 @@
 #include "base/memory.h"
 #include "capture/point.h"
 #include "device/device.h"
+#include "device/offload.h"
+#include "device/segment.h"
 #include "loop/loop.h"
 
 enum { DOWN_POLL_MS = 250, BUFFER_SIZE = FLOW_BUDGET_DEFAULT + LW_PACKET_MAX };
@@ -28,7 +30,8 @@ struct flow_queue {
 	size_t budget;
 	lw_packets_fn *callback;
 	void *user;
-	uint8_t *buffer; /* BUFFER_SIZE, mapped at the first read */
+	uint8_t *buffer;  /* BUFFER_SIZE, mapped at the first read */
+	uint8_t *scratch; /* LW_PACKET_MAX, for what the device cannot take as it is */
 	struct lw_packet packets[FLOW_BATCH_MAX];
 	struct lw_offload offloads[FLOW_BATCH_MAX];
 };
@@ -77,7 +80,6 @@ static void take_packet(struct flow_queue *queue, struct batch *batch, const uin
 	struct lw_offload *offload = &queue->offloads[batch->n];
 	struct lw_packet *packet = &queue->packets[batch->n];
 	enum lw_layer layer = flow->device->layer;
-	bool has_offload = offload->needs_checksum || offload->gso != LW_GSO_NONE;
 	struct capture_context context = { .port = flow->device->name };
 
 	*packet = (struct lw_packet){
@@ -86,7 +88,7 @@ static void take_packet(struct flow_queue *queue, struct batch *batch, const uin
 		.layer = layer,
 		.ether_type = find_ether_type(layer, data),
 		.direction = LW_DIRECTION_OUTBOUND,
-		.offload = has_offload ? offload : NULL,
+		.offload = offload_is_work(offload) ? offload : NULL,
 	};
 	flow->counters.read_packets++;
 	flow->counters.read_bytes += length;
@@ -111,6 +113,10 @@ static struct batch read_batch(struct flow_queue *queue)
 
 		if (length == -EMSGSIZE) {
 			flow->counters.drops[LW_DROP_TOO_BIG]++;
+			continue;
+		}
+		if (length == -EBADMSG) {
+			flow->counters.drops[LW_DROP_OFFLOAD]++;
 			continue;
 		}
 		if (length < 0) {
@@ -258,20 +264,19 @@ static enum lw_drop drop_of_error(int error)
 	case -EIO:
 	case -ENODEV:
 		return LW_DROP_DEVICE_DOWN;
+	case -EBADMSG:
+		return LW_DROP_OFFLOAD;
 	default:
 		return LW_DROP_DEVICE_REFUSED;
 	}
 }
 
-static enum lw_drop write_packet(struct lw_packet_flow *flow, uint16_t index,
-				 const struct lw_packet *packet)
+static enum lw_drop write_to_device(struct lw_packet_flow *flow, uint16_t index,
+				    const struct lw_packet *packet)
 {
 	struct capture_context context = { .port = flow->device->name };
-	enum lw_drop drop = check(packet->layer, packet->data, packet->length);
 	int r;
 
-	if (drop != LW_DROP_NONE)
-		return drop;
 	r = flow->device->ops->write(flow->device, index, packet);
 	if (r < 0)
 		return drop_of_error(r);
@@ -279,6 +284,50 @@ static enum lw_drop write_packet(struct lw_packet_flow *flow, uint16_t index,
 	flow->counters.written_bytes += packet->length;
 	capture_see(flow->captures, LW_CAPTURE_DEVICE_OUT, packet, &context);
 	return LW_DROP_NONE;
+}
+
+/* What the device will not finish is finished here. After a first error the rest of a super-frame
+ * would fare no better. */
+static enum lw_drop write_finished(struct lw_packet_flow *flow, uint16_t index,
+				   const struct lw_packet *packet)
+{
+	struct lw_packet segment = *packet;
+	struct segmenter segmenter;
+	enum lw_drop drop = LW_DROP_NONE;
+
+	if (segmenter_init(&segmenter, packet) < 0)
+		return LW_DROP_OFFLOAD;
+	segment.data = flow->queues[index].scratch;
+	segment.offload = NULL;
+	while (drop == LW_DROP_NONE) {
+		segment.length = segmenter_next(&segmenter, flow->queues[index].scratch);
+		if (segment.length == 0)
+			break;
+		drop = write_to_device(flow, index, &segment);
+	}
+	return drop;
+}
+
+/* Metadata is judged here for every device alike: only some of them would do it. */
+static enum lw_drop write_packet(struct lw_packet_flow *flow, uint16_t index,
+				 const struct lw_packet *packet)
+{
+	enum lw_drop drop = check(packet->layer, packet->data, packet->length);
+	struct lw_packet checked = *packet;
+	struct lw_offload rebuilt;
+	uint16_t header_length;
+
+	if (drop != LW_DROP_NONE)
+		return drop;
+	if (!packet->offload)
+		return write_to_device(flow, index, packet);
+	if (offload_check(packet->layer, packet->data, packet->length, OFFLOAD_MTU_MAX,
+			  packet->offload, &rebuilt, &header_length) < 0)
+		return LW_DROP_OFFLOAD;
+	checked.offload = offload_is_work(&rebuilt) ? &rebuilt : NULL;
+	if (device_missing_offloads(flow->device, checked.offload))
+		return write_finished(flow, index, &checked);
+	return write_to_device(flow, index, &checked);
 }
 
 ssize_t lw_packet_flow_write(struct lw_packet_flow *flow, uint16_t index,
@@ -315,12 +364,19 @@ ssize_t lw_packet_flow_write(struct lw_packet_flow *flow, uint16_t index,
 static int init_queue(struct lw_packet_flow *flow, uint16_t index)
 {
 	struct flow_queue *queue = &flow->queues[index];
+	int r;
 
 	queue->flow = flow;
 	queue->index = index;
 	queue->source.fd = flow->device->descriptors[index];
 	queue->source.function = on_source;
-	return loop_timer_init(flow->loop, &queue->timer, on_timer);
+	queue->scratch = memory_map(LW_PACKET_MAX);
+	if (!queue->scratch)
+		return -ENOMEM;
+	r = loop_timer_init(flow->loop, &queue->timer, on_timer);
+	if (r < 0)
+		memory_unmap(queue->scratch, LW_PACKET_MAX);
+	return r;
 }
 
 int packet_flow_new(struct lw_loop *loop, struct device *device, struct lw_packet_flow **ret_flow)
@@ -402,6 +458,7 @@ static void finish_free(struct loop_deferred *deferred)
 	for (uint16_t i = 0; i < flow->n_queues; i++) {
 		loop_timer_done(flow->loop, &flow->queues[i].timer);
 		memory_unmap(flow->queues[i].buffer, BUFFER_SIZE);
+		memory_unmap(flow->queues[i].scratch, LW_PACKET_MAX);
 	}
 	device_free(flow->device);
 	free(flow);
@@ -475,6 +532,11 @@ void lw_packet_flow_counters(const struct lw_packet_flow *flow,
 struct device *packet_flow_device(struct lw_packet_flow *flow)
 {
 	return flow->device;
+}
+
+uint32_t packet_flow_offloads(const struct lw_packet_flow *flow)
+{
+	return flow->device->offloads;
 }
 
 void packet_flow_set_captures(struct lw_packet_flow *flow, struct lw_capture_set *captures)

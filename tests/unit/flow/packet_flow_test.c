@@ -22,6 +22,7 @@
 #include "capture/point.h"
 #include "device/device.h"
 #include "flow/flow.h"
+#include "support/packet_builder.h"
 
 /* ---- Fixture: a loop with a clock that the test moves, a pair, and what callbacks saw */
 
@@ -164,17 +165,112 @@ static void flow_read__one_packet__delivered_once_as_it_was_written(void **state
 	assert_int_equal(seen->calls, 2);
 }
 
+static const struct lw_offload super_offload = { true, 34, 16, LW_GSO_TCPV4, 1448 };
+static struct built built;
+
+/* 4000 bytes of TCP: three segments. */
+static struct lw_packet super_frame(const struct lw_offload *offload)
+{
+	const struct shape shape = { .is_partial = true, .flags = 0x10, .payload = 4000 };
+
+	build(&shape, &built);
+	return (struct lw_packet){ .data = built.data,
+				   .length = built.length,
+				   .layer = LW_LAYER_ETHERNET,
+				   .offload = offload };
+}
+
 static void flow_read__offload__passed_when_there_is_work(void **state)
 {
 	struct fixture *fixture = *state;
-	struct lw_offload offload = { .gso = LW_GSO_TCPV4, .gso_size = 1448 };
-	struct lw_packet packet = frame(4000);
+	struct lw_offload offload = super_offload;
+	struct lw_packet packet = super_frame(&offload);
 
-	packet.offload = &offload;
+	packet_flow_device(fixture->a)->offloads = DEVICE_OFFLOAD_ALL;
+	assert_int_equal(packet_flow_offloads(fixture->a), DEVICE_OFFLOAD_ALL);
 	assert_int_equal(lw_packet_flow_write(fixture->a, 0, &packet, 1), 1);
 	assert_int_equal(lw_packet_flow_read(fixture->b, 0, 0, on_packets, &fixture->seen), 0);
 	dispatch(fixture);
 	assert_non_null(fixture->seen.first.offload);
+	assert_int_equal(fixture->seen.bytes, packet.length);
+	assert_int_equal(counters_of(fixture->a).written_packets, 1);
+}
+
+static void flow_write__offload_the_device_lacks__finished_in_software(void **state)
+{
+	static const uint32_t lacking[] = { 0, DEVICE_OFFLOAD_CHECKSUM, DEVICE_OFFLOAD_TSO4,
+					    DEVICE_OFFLOAD_ALL & ~DEVICE_OFFLOAD_TSO4 };
+	struct fixture *fixture = *state;
+	struct lw_offload offload = super_offload;
+	struct lw_packet packet = super_frame(&offload);
+
+	for (size_t i = 0; i < ARRAY_SIZE(lacking); i++) {
+		packet_flow_device(fixture->a)->offloads = lacking[i];
+		assert_int_equal(lw_packet_flow_write(fixture->a, 0, &packet, 1), 1);
+		assert_int_equal(lw_packet_flow_read(fixture->b, 0, 0, on_packets, &fixture->seen),
+				 0);
+		dispatch(fixture);
+		assert_int_equal(fixture->seen.n, 3);
+		assert_int_equal(fixture->seen.bytes, 4000 + 3 * 54);
+		assert_null(fixture->seen.first.offload);
+		assert_int_equal(fixture->seen.first.length, 54 + 1448);
+		assert_int_equal(counters_of(fixture->a).written_packets, 3 * (i + 1));
+	}
+}
+
+static void flow_write__checksum_only__completed_in_software(void **state)
+{
+	struct fixture *fixture = *state;
+	struct lw_offload offload = super_offload;
+	const struct shape shape = { .is_partial = true, .flags = 0x10, .payload = 6 };
+	struct lw_packet packet;
+
+	build(&shape, &built);
+	packet = (struct lw_packet){ .data = built.data,
+				     .length = built.length,
+				     .layer = LW_LAYER_ETHERNET,
+				     .offload = &offload };
+	offload.gso = LW_GSO_NONE;
+	assert_false(is_complete(built.data, built.length, 14, 34));
+	assert_int_equal(lw_packet_flow_write(fixture->a, 0, &packet, 1), 1);
+	assert_int_equal(lw_packet_flow_read(fixture->b, 0, 0, on_packets, &fixture->seen), 0);
+	dispatch(fixture);
+	assert_null(fixture->seen.first.offload);
+	assert_int_equal(fixture->seen.bytes, 60);
+	assert_true(is_complete(fixture->seen.first_data, 60, 14, 34));
+}
+
+/* Whatever the device can do: a claim that contradicts its packet goes nowhere, the next does. */
+static void flow_write__offload_that_contradicts__dropped_singly(void **state)
+{
+	struct fixture *fixture = *state;
+	struct lw_offload right = super_offload, wrong = right;
+	struct lw_packet packets[2] = { super_frame(&wrong), frame(60) };
+	struct lw_offload nothing = { 0 };
+
+	packets[1].offload = &nothing;
+	wrong.gso_size = 1;
+	for (unsigned i = 0; i < 2; i++) {
+		packet_flow_device(fixture->a)->offloads = i ? DEVICE_OFFLOAD_ALL : 0;
+		assert_int_equal(lw_packet_flow_write(fixture->a, 0, packets, 2), 1);
+		assert_int_equal(counters_of(fixture->a).drops[LW_DROP_OFFLOAD], i + 1);
+		assert_int_equal(counters_of(fixture->a).written_packets, i + 1);
+	}
+}
+
+static void flow_write__full_in_a_super_frame__the_rest_is_busy(void **state)
+{
+	struct fixture *fixture = *state;
+	struct lw_offload offload = super_offload;
+	struct lw_packet packets[3] = { frame(60), super_frame(&offload), frame(60) };
+	struct lw_packet_flow *c, *d;
+
+	assert_int_equal(lw_packet_flow_pair(fixture->loop, LW_LAYER_ETHERNET, 3, &c, &d), 0);
+	assert_int_equal(lw_packet_flow_write(c, 0, packets, 3), 1);
+	assert_int_equal(counters_of(c).drops[LW_DROP_DEVICE_BUSY], 2);
+	assert_int_equal(counters_of(c).written_packets, 3);
+	lw_packet_flow_free(c);
+	lw_packet_flow_free(d);
 }
 
 static void flow_read__batch__at_most_64_packets(void **state)
@@ -691,6 +787,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(flow_read__one_packet__delivered_once_as_it_was_written),
 		TEST(flow_read__offload__passed_when_there_is_work),
+		TEST(flow_write__offload_the_device_lacks__finished_in_software),
+		TEST(flow_write__checksum_only__completed_in_software),
+		TEST(flow_write__offload_that_contradicts__dropped_singly),
+		TEST(flow_write__full_in_a_super_frame__the_rest_is_busy),
 		TEST(flow_read__batch__at_most_64_packets),
 		TEST(flow_read__budget__reading_stops_when_it_is_reached),
 		TEST(flow_read__super_frames__as_many_as_the_buffer_holds),
