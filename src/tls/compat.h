@@ -103,14 +103,11 @@ static inline int compat_state(const mbedtls_ssl_context *ssl)
 	return ssl->MBEDTLS_PRIVATE(state);
 }
 
-/* In 3.6 the states beyond OVER write session tickets; in 2.28 they are part of a handshake. */
+/* In 3.6 a hub goes through a state beyond OVER for clients that know of tickets, and back: without
+ * tickets nothing is written in it. */
 static inline bool compat_is_over(const mbedtls_ssl_context *ssl)
 {
-#if COMPAT_MBEDTLS_3
-	return compat_state(ssl) >= MBEDTLS_SSL_HANDSHAKE_OVER;
-#else
 	return compat_state(ssl) == MBEDTLS_SSL_HANDSHAKE_OVER;
-#endif
 }
 
 /* A record that is written but not yet given to the transport: 3.6 does that with the next step
