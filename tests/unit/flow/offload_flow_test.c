@@ -38,6 +38,7 @@ enum mode {
 	MODE_BRIDGED,
 	MODE_PATH_TAGGED,
 	MODE_PATH_TWICE_TAGGED,
+	MODE_IP,
 	MODE_TAGGED,
 	MODE_TWICE_TAGGED,
 	MODE_COUNT
@@ -158,11 +159,12 @@ static void on_packets(struct lw_packet_flow *flow, uint16_t queue, const struct
 
 /* ---- Making the two ends */
 
-static void open_end(struct lab *lab, struct end *end, bool offloads)
+static void open_end(struct lab *lab, struct end *end, enum mode mode, bool offloads)
 {
 	struct lw_device_options options = { .size = sizeof(options),
 					     .kind = LW_DEVICE_KERNEL,
-					     .layer = LW_LAYER_ETHERNET,
+					     .layer = mode == MODE_IP ? LW_LAYER_IP
+								      : LW_LAYER_ETHERNET,
 					     .name = "lw0",
 					     .offloads = offloads };
 	struct lw_error error;
@@ -175,7 +177,9 @@ static void open_end(struct lab *lab, struct end *end, bool offloads)
 
 static void set_up_end(enum mode mode, unsigned host)
 {
-	static const char *const names[] = { "lw0", "br0", "lw0", "lw0", "lw0.5", "lw0.5.7" };
+	static const char *const names[] = {
+		"lw0", "br0", "lw0", "lw0", "lw0", "lw0.5", "lw0.5.7"
+	};
 
 	run("ip link set lo up; ip link set lw0 up");
 	if (mode == MODE_TAGGED)
@@ -234,7 +238,7 @@ static void open_lab(struct lab *lab, enum mode mode, bool is_ipv6, bool a, bool
 	if (mode == MODE_PATH_TAGGED || mode == MODE_PATH_TWICE_TAGGED)
 		lab->a.tags = lab->b.tags = mode == MODE_PATH_TAGGED ? 1 : 2;
 	assert_int_equal(lw_loop_new(NULL, &lab->loop), 0);
-	open_end(lab, &lab->b, b);
+	open_end(lab, &lab->b, mode, b);
 	set_up_end(mode, 2);
 	lab->listener = open_socket(is_ipv6, SOCK_STREAM);
 	address = address_of(is_ipv6, 2, &length);
@@ -242,7 +246,7 @@ static void open_lab(struct lab *lab, enum mode mode, bool is_ipv6, bool a, bool
 	assert_int_equal(listen(lab->listener, 1), 0);
 	lab->datagrams = open_socket(is_ipv6, SOCK_DGRAM);
 	assert_int_equal(bind(lab->datagrams, (struct sockaddr *)&address, length), 0);
-	open_end(lab, &lab->a, a);
+	open_end(lab, &lab->a, mode, a);
 	set_up_end(mode, 1);
 	lab->sender = open_socket(is_ipv6, SOCK_STREAM);
 	(void)connect(lab->sender, (struct sockaddr *)&address, length);
