@@ -73,6 +73,7 @@ enum { LW_PACKET_MAX = 65535 + 22 };
 	X(GUARD_RA, "guard-ra", "a router advertisement from one that may not route")        \
 	X(GUARD_BPDU, "guard-bpdu", "a spanning-tree frame from a single host")              \
 	X(QUEUE_FULL, "queue-full", "the peer's queue is full")                              \
+	X(QUEUE_LATE, "queue-late", "it waited too long in the peer's queue")                \
 	X(PORT_DOWN, "port-down", "the port has no session")                                 \
 	X(DEVICE_BUSY, "device-busy", "the kernel would not take it now")                    \
 	X(DEVICE_DOWN, "device-down", "the interface is down or gone")                       \

@@ -207,7 +207,16 @@ static void session_packets(struct session *session, const struct lw_packet *pac
 			vswitch_drop(tunnel->vswitch, &tunnel->hub, &packets[i], LW_DROP_PORT_DOWN);
 }
 
+static void session_dropped(struct session *session, const struct lw_packet *packet,
+			    enum lw_drop reason)
+{
+	struct lw_tunnel *tunnel = session->user;
+
+	vswitch_drop(tunnel->vswitch, &tunnel->hub, packet, reason);
+}
+
 static const struct session_ops client_session_ops = {
+	.dropped = session_dropped,
 	.up = session_up,
 	.packets = session_packets,
 	.settings = client_take_offer,

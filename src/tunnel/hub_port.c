@@ -274,7 +274,16 @@ static void session_ended(struct session *session, const struct session_end *end
 	session_free(session, &hub->lingers);
 }
 
+static void session_dropped(struct session *session, const struct lw_packet *packet,
+			    enum lw_drop reason)
+{
+	struct lw_port *port = session->user;
+
+	vswitch_drop(port->hub->vswitch, &port->vport, packet, reason);
+}
+
 static const struct session_ops hub_session_ops = {
+	.dropped = session_dropped,
 	.up = session_up,
 	.packets = session_packets,
 	.settings = ignore_settings,

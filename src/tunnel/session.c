@@ -124,6 +124,28 @@ static bool hello_is_good(struct session *session, const struct hello *hello)
 	return true;
 }
 
+static uint16_t ether_type_of(enum lw_layer layer, const uint8_t *data, size_t length)
+{
+	if (layer == LW_LAYER_ETHERNET)
+		return length >= 14 ? load_be16(data + 12) : 0;
+	return length && data[0] >> 4 == 6 ? 0x86dd : 0x0800;
+}
+
+static void unit_dropped(const uint8_t *unit, size_t length, enum lw_drop reason, void *user)
+{
+	struct session *session = user;
+	const uint8_t *data = unit + UNIT_HEADER_SIZE;
+	const struct lw_packet packet = {
+		.data = data,
+		.length = length - UNIT_HEADER_SIZE,
+		.layer = session->layer,
+		.ether_type = ether_type_of(session->layer, data, length - UNIT_HEADER_SIZE),
+		.direction = LW_DIRECTION_OUTBOUND,
+	};
+
+	session->ops->dropped(session, &packet, reason);
+}
+
 static void got_hello(struct session *session, const struct unit *unit)
 {
 	struct lw_error error;
@@ -139,7 +161,8 @@ static void got_hello(struct session *session, const struct unit *unit)
 	}
 	if (!hello_is_good(session, &hello))
 		return;
-	if (scheduler_new(SCHEDULER_BYTES_DEFAULT, &session->scheduler) < 0) {
+	if (scheduler_new(SCHEDULER_BYTES_DEFAULT, unit_dropped, session, &session->scheduler) <
+	    0) {
 		session_finish(session, GOODBYE_RESOURCES, "out of memory");
 		return;
 	}
@@ -179,13 +202,6 @@ static void got_probe(struct session *session, const struct unit *unit)
 	rtt = probe_rtt_us(&probe, now_us(session));
 	if (rtt) /* RFC 6298's smoothing */
 		session->rtt_us = session->rtt_us ? (session->rtt_us * 7 + rtt) / 8 : rtt;
-}
-
-static uint16_t ether_type_of(enum lw_layer layer, const uint8_t *data, size_t length)
-{
-	if (layer == LW_LAYER_ETHERNET)
-		return length >= 14 ? load_be16(data + 12) : 0;
-	return length && data[0] >> 4 == 6 ? 0x86dd : 0x0800;
 }
 
 static void flush_packets(struct session *session)
@@ -394,21 +410,23 @@ void session_free(struct session *session, struct list *lingers)
 
 enum lw_drop session_output(struct session *session, const struct lw_packet *packet)
 {
-	uint8_t *p;
+	uint8_t header[UNIT_HEADER_SIZE], *p;
 
 	if (session->state != SESSION_UP)
 		return LW_DROP_PORT_DOWN;
 	if (packet->length + UNIT_HEADER_SIZE > session->peer_hello.max_unit)
 		return LW_DROP_TOO_BIG;
+	unit_encode_header(header, UNIT_FRAME, (uint32_t)packet->length);
+	if (stream_offer(&session->stream, header, sizeof(header), packet->data, packet->length))
+		return LW_DROP_NONE;
 	p = scheduler_reserve(session->scheduler,
 			      flow_hash(session->layer, packet->data, packet->length),
-			      UNIT_HEADER_SIZE + packet->length);
+			      sizeof(header) + packet->length);
 	if (!p)
 		return LW_DROP_QUEUE_FULL;
-	unit_encode_header(p, UNIT_FRAME, (uint32_t)packet->length);
-	memcpy(p + UNIT_HEADER_SIZE, packet->data, packet->length);
-	scheduler_commit(session->scheduler, UNIT_HEADER_SIZE + packet->length,
-			 lw_loop_now_ns(session->loop));
+	memcpy(p, header, sizeof(header));
+	memcpy(p + sizeof(header), packet->data, packet->length);
+	scheduler_commit(session->scheduler, lw_loop_now_ns(session->loop));
 	return LW_DROP_NONE;
 }
 

@@ -45,6 +45,9 @@ struct session_ops {
 	/* Borrowed until it returns. */
 	void (*packets)(struct session *session, const struct lw_packet *packets, size_t n);
 	void (*settings)(struct session *session, const uint8_t *data, size_t length); /* client */
+	/* A packet that was taken was given up while it waited. */
+	void (*dropped)(struct session *session, const struct lw_packet *packet,
+			enum lw_drop reason);
 	void (*ended)(struct session *session, const struct session_end *end); /* once, deferred */
 };
 

@@ -117,9 +117,26 @@ static bool renew_key(struct stream *stream)
 	return true;
 }
 
+static bool has_room(const struct stream *stream, size_t length)
+{
+	/* Beyond the sum: each of three pieces may begin a record, and a KeyUpdate go before. */
+	enum { SLACK = 4 * (RECORD_OVERHEAD_MAX + 8) };
+
+	return record_sealed_size(stream->sealer, length) + SLACK <=
+	       STREAM_SEND_SIZE - stream->send_length;
+}
+
+static bool seal_staging(struct stream *stream)
+{
+	size_t length = stream->staged;
+
+	stream->staged = 0;
+	return !length || seal(stream, stream->staging, length);
+}
+
 static bool seal_control(struct stream *stream)
 {
-	size_t length = MIN(stream->control_length, (size_t)STREAM_BATCH_PLAIN);
+	size_t length = MIN(stream->control_length, (size_t)STREAM_CHUNK);
 
 	if (!length)
 		return true;
@@ -130,30 +147,76 @@ static bool seal_control(struct stream *stream)
 	return true;
 }
 
+static void stage(struct stream *stream, const uint8_t *data, size_t length)
+{
+	if (length)
+		memcpy(stream->staging + stream->staged, data, length);
+	stream->staged += length;
+}
+
+/*
+ * A unit of two parts into records. Of a large one only the beginning is copied, to fill the first
+ * record; the rest is sealed where it lies. Return: false when the key may seal no more.
+ */
+static bool put_unit(struct stream *stream, const uint8_t *header, size_t header_length,
+		     const uint8_t *data, size_t length)
+{
+	size_t begin = length;
+
+	if (header_length + length >= STREAM_DIRECT_MIN) {
+		if (!seal_staging(stream))
+			return false;
+		begin = header_length ? MIN(length, RECORD_PLAIN_MAX - header_length) : 0;
+	} else if (stream->staged + header_length + length > STREAM_STAGING_SIZE &&
+		   !seal_staging(stream)) {
+		return false;
+	}
+	stage(stream, header, header_length);
+	stage(stream, data, begin);
+	return begin == length ||
+	       (seal_staging(stream) && seal(stream, data + begin, length - begin));
+}
+
+bool stream_offer(struct stream *stream, const uint8_t *header, size_t header_length,
+		  const uint8_t *data, size_t length)
+{
+	if (stream->end || stream->is_blocked || !scheduler_is_empty(stream->scheduler) ||
+	    !has_room(stream, stream->staged + header_length + length))
+		return false;
+	if (!renew_key(stream) || !put_unit(stream, header, header_length, data, length)) {
+		stream_finish(stream, STREAM_END_LOST, "no more records may be sealed");
+		return true;
+	}
+	if (stream->send_length >= STREAM_CHUNK)
+		(void)send_sealed(stream);
+	return true;
+}
+
+/* Whose turn it is, a chunk at a time. */
 static bool seal_frames(struct stream *stream)
 {
-	const uint8_t *data;
+	uint64_t now = lw_loop_now_ns(stream->loop);
+	const uint8_t *unit;
 	size_t length;
 
-	/*
-	 * A control unit that is half sealed must be finished before a frame begins; and behind a
-	 * lot of control, in small records, there might not be room for a whole batch.
-	 */
-	if (!stream->scheduler || stream->control_length || unsent(stream) > STREAM_SEND_SIZE / 4)
+	/* A control unit that is half sealed must be finished before a frame begins. */
+	if (!stream->scheduler || stream->control_length)
 		return true;
-	data = scheduler_peek(stream->scheduler, STREAM_BATCH_PLAIN, &length);
-	if (!data)
-		return true;
-	if (!seal(stream, data, length))
-		return false;
-	scheduler_consume(stream->scheduler, length);
-	return true;
+	while (stream->send_length + stream->staged < STREAM_CHUNK &&
+	       (unit = scheduler_next(stream->scheduler, now, &length)) &&
+	       has_room(stream, stream->staged + length)) {
+		if (!put_unit(stream, NULL, 0, unit, length))
+			return false;
+		scheduler_pop(stream->scheduler);
+	}
+	return seal_staging(stream);
 }
 
 void stream_flush(struct stream *stream)
 {
 	while (!stream->end && !stream->is_blocked) {
-		if (!renew_key(stream) || !seal_control(stream) || !seal_frames(stream)) {
+		if (!renew_key(stream) || !seal_staging(stream) || !seal_control(stream) ||
+		    !seal_frames(stream)) {
 			stream_finish(stream, STREAM_END_LOST, "no more records may be sealed");
 			return;
 		}
@@ -186,7 +249,7 @@ static void seal_ending(struct stream *stream, enum record_alert alert)
 	if (record_sealed_size(stream->sealer, stream->control_length) +
 		    (size_t)RECORD_OVERHEAD_MAX * 2 <=
 	    STREAM_SEND_SIZE - stream->send_length)
-		(void)seal_control(stream);
+		(void)(seal_staging(stream) && seal_control(stream));
 	n = record_seal_alert(stream->sealer, alert, stream->send + stream->send_length,
 			      STREAM_SEND_SIZE - stream->send_length);
 	if (n > 0)
@@ -324,7 +387,9 @@ static int allocate(struct stream *stream, const struct tls_session *session)
 	stream->plain = memory_map(PLAIN_SIZE);
 	stream->send = memory_map(STREAM_SEND_SIZE);
 	stream->control = memory_map(STREAM_CONTROL_MAX);
-	if (!stream->receive || !stream->plain || !stream->send || !stream->control)
+	stream->staging = memory_map(STREAM_STAGING_SIZE);
+	if (!stream->receive || !stream->plain || !stream->send || !stream->control ||
+	    !stream->staging)
 		return -ENOMEM;
 	result = record_sealer_new(&session->seal, NULL, &stream->sealer);
 	if (result < 0)
@@ -388,6 +453,7 @@ static void release(struct stream *stream)
 	memory_unmap(stream->receive, STREAM_RECEIVE_SIZE);
 	memory_unmap(stream->plain, PLAIN_SIZE);
 	memory_unmap(stream->control, STREAM_CONTROL_MAX);
+	memory_unmap(stream->staging, STREAM_STAGING_SIZE);
 }
 
 void stream_done(struct stream *stream)

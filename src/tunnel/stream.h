@@ -35,7 +35,9 @@ struct stream;
 enum {
 	STREAM_RECEIVE_SIZE = 256 * 1024,
 	STREAM_SEND_SIZE = 256 * 1024,
-	STREAM_BATCH_PLAIN = 128 * 1024, /* sealed and sent at a time */
+	STREAM_STAGING_SIZE = 2 * RECORD_PLAIN_MAX, /* where small units become whole records */
+	STREAM_DIRECT_MIN = 4096,                   /* larger units are sealed where they lie */
+	STREAM_CHUNK = 64 * 1024, /* sealed before it is sent: it stays in the cache */
 	STREAM_CONTROL_MAX = 256 * 1024,
 	STREAM_STALL_MS = 30000, /* alive but not draining */
 	STREAM_LINGER_MS = 1000,
@@ -74,8 +76,8 @@ struct stream {
 	struct loop_deferred ending;
 	struct record_sealer *sealer;
 	struct record_opener *opener;
-	uint8_t *receive, *plain, *send, *control;
-	size_t receive_length, plain_length, send_offset, send_length, control_length;
+	uint8_t *receive, *plain, *send, *control, *staging;
+	size_t receive_length, plain_length, send_offset, send_length, control_length, staged;
 	enum stream_end end; /* 0: open */
 	char end_text[160];
 	bool owes_update;  /* the peer asked for a new key of ours */
@@ -96,6 +98,12 @@ void stream_done(struct stream *stream);
 /* Queue a control unit; it goes with the next flush. 0, -ENOBUFS when STREAM_CONTROL_MAX wait,
  * -EPIPE after the end. */
 int stream_send(struct stream *stream, enum unit_type type, const void *body, size_t length);
+/*
+ * Take a unit of header and data now, if nothing waits before it: no queue, and no copy of what is
+ * large. It goes with the next flush at the latest. Return: false if it has to be scheduled.
+ */
+bool stream_offer(struct stream *stream, const uint8_t *header, size_t header_length,
+		  const uint8_t *data, size_t length);
 /* Seal and send what waits. */
 void stream_flush(struct stream *stream);
 /* End it: close_notify (or the alert) goes out behind what waits in the control queue. Idempotent.
