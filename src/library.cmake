@@ -42,7 +42,7 @@ set(LW_PC_PREFIX "\${pcfiledir}/${LW_PC_UP}")
 set(LW_PC_INCLUDEDIR "\${prefix}/${CMAKE_INSTALL_INCLUDEDIR}")
 set(LW_PC_LIBDIR "\${prefix}/${CMAKE_INSTALL_LIBDIR}")
 # By name, not as Requires.private: that would ask users of the static library for what libpcap was built with.
-set(LW_PC_LIBRARIES "-ljansson -lpcap -lmnl -lnftables -lmbedtls -lmbedx509 -lmbedcrypto -lpthread")
+set(LW_PC_LIBRARIES "-ljansson -lpcap -lmnl -lnftables -lmbedtls -lmbedx509 -lmbedcrypto -lpthread -lm")
 if(LW_HAVE_IPSEC_MB)
 	string(APPEND LW_PC_LIBRARIES " -lIPSec_MB")
 endif()

@@ -113,6 +113,7 @@ static void plan_device(struct lw_device_options *device, int layer,
 {
 	*device = (struct lw_device_options){
 		.size = sizeof(*device),
+		.offloads = true,
 		.kind = LW_DEVICE_KERNEL,
 		.layer = (enum lw_layer)layer,
 		.name = interface->name,

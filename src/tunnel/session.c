@@ -12,8 +12,11 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "device/offload.h"
+#include "device/segment.h"
 #include "flow/scheduler.h"
 #include "wire/flow_hash.h"
+#include "wire/offload.h"
 
 static const uint64_t ns_per_ms = 1000000;
 
@@ -86,6 +89,8 @@ static void send_hello(struct session *session)
 		.layer = session->layer,
 		.mtu = session->mtu,
 		.max_unit = UNIT_SIZE_MAX,
+		.offloads = WIRE_OFFLOAD_CHECKSUM | WIRE_OFFLOAD_TSO4 | WIRE_OFFLOAD_TSO6 |
+			    WIRE_OFFLOAD_USO,
 		.rekey = session->is_tls13 ? WIRE_REKEY_UPDATE : WIRE_REKEY_STREAM,
 		.streams = 1,
 		.has_session = session->side == ADMISSION_HUB,
@@ -131,17 +136,25 @@ static uint16_t ether_type_of(enum lw_layer layer, const uint8_t *data, size_t l
 	return length && data[0] >> 4 == 6 ? 0x86dd : 0x0800;
 }
 
+static struct lw_packet packet_of(const struct session *session, const uint8_t *data, size_t length,
+				  enum lw_direction direction)
+{
+	return (struct lw_packet){
+		.data = data,
+		.length = length,
+		.layer = session->layer,
+		.ether_type = ether_type_of(session->layer, data, length),
+		.direction = direction,
+	};
+}
+
 static void unit_dropped(const uint8_t *unit, size_t length, enum lw_drop reason, void *user)
 {
 	struct session *session = user;
-	const uint8_t *data = unit + UNIT_HEADER_SIZE;
-	const struct lw_packet packet = {
-		.data = data,
-		.length = length - UNIT_HEADER_SIZE,
-		.layer = session->layer,
-		.ether_type = ether_type_of(session->layer, data, length - UNIT_HEADER_SIZE),
-		.direction = LW_DIRECTION_OUTBOUND,
-	};
+	size_t header = unit[0] == UNIT_OFFLOAD_FRAME ? UNIT_HEADER_SIZE + UNIT_OFFLOAD_SIZE
+						      : UNIT_HEADER_SIZE;
+	const struct lw_packet packet =
+		packet_of(session, unit + header, length - header, LW_DIRECTION_OUTBOUND);
 
 	session->ops->dropped(session, &packet, reason);
 }
@@ -167,6 +180,8 @@ static void got_hello(struct session *session, const struct unit *unit)
 		return;
 	}
 	session->peer_hello = hello;
+	if (session->side == ADMISSION_CLIENT)
+		session->network_mtu = hello.mtu;
 	session->stream.may_update = session->is_tls13 && hello.rekey == WIRE_REKEY_UPDATE;
 	if (session->side == ADMISSION_HUB)
 		send_hello(session);
@@ -213,21 +228,51 @@ static void flush_packets(struct session *session)
 		session->ops->packets(session, session->packets, n);
 }
 
+static void got_packet(struct session *session, const struct lw_packet *packet)
+{
+	session->packets[session->n_packets++] = *packet;
+	if (session->n_packets == SESSION_PACKETS)
+		flush_packets(session);
+}
+
 static void got_frame(struct session *session, const struct unit *unit)
 {
+	struct lw_packet packet;
+
 	if (session->state != SESSION_UP) {
 		break_rules(session, "a frame before hello");
 		return;
 	}
-	session->packets[session->n_packets++] = (struct lw_packet){
-		.data = unit->body,
-		.length = unit->length,
-		.layer = session->layer,
-		.ether_type = ether_type_of(session->layer, unit->body, unit->length),
-		.direction = LW_DIRECTION_INBOUND,
-	};
-	if (session->n_packets == SESSION_PACKETS)
-		flush_packets(session);
+	packet = packet_of(session, unit->body, unit->length, LW_DIRECTION_INBOUND);
+	got_packet(session, &packet);
+}
+
+/* What the peer claims of the frame is true, and rebuilt from the frame, or the frame is dropped. */
+static void got_offload_frame(struct session *session, const struct unit *unit)
+{
+	struct lw_offload *rebuilt = &session->offloads[session->n_packets], claimed;
+	struct lw_packet packet;
+	uint16_t header_length;
+
+	if (session->state != SESSION_UP) {
+		break_rules(session, "a frame before hello");
+		return;
+	}
+	if (!session->peer_hello.offloads) {
+		break_rules(session, "an offload frame that was not agreed on");
+		return;
+	}
+	packet = packet_of(session, unit->body + UNIT_OFFLOAD_SIZE,
+			   unit->length - UNIT_OFFLOAD_SIZE, LW_DIRECTION_INBOUND);
+	if (wire_offload_decode(unit->body, &claimed) < 0 ||
+	    offload_check(session->layer, packet.data, packet.length, session->network_mtu,
+			  &claimed, rebuilt, &header_length) < 0) {
+		session->ops->dropped(session, &packet, LW_DROP_OFFLOAD);
+		return;
+	}
+	if (offload_is_work(rebuilt))
+		packet.offload = rebuilt;
+	got_packet(session, &packet);
 }
 
 static void got_settings(struct session *session, const struct unit *unit)
@@ -245,7 +290,7 @@ static void got_unit(struct stream *stream, const struct unit *unit)
 	if (session->state == SESSION_ENDED)
 		return;
 	/* What was in order before this unit counts, whatever this one is. */
-	if (unit->type != UNIT_FRAME)
+	if (unit->type != UNIT_FRAME && unit->type != UNIT_OFFLOAD_FRAME)
 		flush_packets(session);
 	switch (unit->type) {
 	case UNIT_FRAME:
@@ -264,7 +309,7 @@ static void got_unit(struct stream *stream, const struct unit *unit)
 		got_goodbye(session, unit);
 		break;
 	case UNIT_OFFLOAD_FRAME:
-		break_rules(session, "an offload frame that was not agreed on");
+		got_offload_frame(session, unit);
 		break;
 	case UNIT_JOIN:
 		break_rules(session, "a join from one that has joined");
@@ -372,10 +417,11 @@ int session_new(struct lw_loop *loop, int fd, struct tls_session *tls,
 	session->state = SESSION_HELLO;
 	session->side = options->side;
 	session->layer = options->layer;
-	session->mtu = options->mtu;
+	session->mtu = session->network_mtu = options->mtu;
 	session->is_tls13 = tls->open.version >= 0x0304;
 	snprintf(session->tls, sizeof(session->tls), "%s", tls->description);
-	result = loop_timer_init(loop, &session->timer, timer_due);
+	session->segment = memory_map(LW_PACKET_MAX);
+	result = session->segment ? loop_timer_init(loop, &session->timer, timer_due) : -ENOMEM;
 	if (result >= 0)
 		result = stream_init(&session->stream, loop, fd, tls, &stream_ops);
 	if (result < 0) {
@@ -405,29 +451,79 @@ void session_free(struct session *session, struct list *lingers)
 		stream_linger(&session->stream, lingers);
 	stream_done(&session->stream);
 	scheduler_free(session->scheduler);
+	memory_unmap(session->segment, LW_PACKET_MAX);
 	free(session);
+}
+
+/* One unit: at once if nothing waits before it, else behind what does. */
+static enum lw_drop output_unit(struct session *session, const uint8_t *header,
+				size_t header_length, const uint8_t *data, size_t length)
+{
+	uint8_t *p;
+
+	if (header_length + length > session->peer_hello.max_unit)
+		return LW_DROP_TOO_BIG;
+	if (stream_offer(&session->stream, header, header_length, data, length))
+		return LW_DROP_NONE;
+	p = scheduler_reserve(session->scheduler, flow_hash(session->layer, data, length),
+			      header_length + length);
+	if (!p)
+		return LW_DROP_QUEUE_FULL;
+	memcpy(p, header, header_length);
+	memcpy(p + header_length, data, length);
+	scheduler_commit(session->scheduler, lw_loop_now_ns(session->loop));
+	return LW_DROP_NONE;
+}
+
+static enum lw_drop output_plain(struct session *session, const uint8_t *data, size_t length)
+{
+	uint8_t header[UNIT_HEADER_SIZE];
+
+	unit_encode_header(header, UNIT_FRAME, (uint32_t)length);
+	return output_unit(session, header, sizeof(header), data, length);
+}
+
+/* The peer cannot take it as it is, or may not be told: finish it here. */
+static enum lw_drop output_segments(struct session *session, const struct lw_packet *packet)
+{
+	enum lw_drop drop = LW_DROP_NONE;
+	struct segmenter segmenter;
+	size_t length;
+
+	if (segmenter_init(&segmenter, packet) < 0 || segmenter_room(&segmenter) > LW_PACKET_MAX)
+		return LW_DROP_OFFLOAD;
+	while ((length = segmenter_next(&segmenter, session->segment)) && drop == LW_DROP_NONE)
+		drop = output_plain(session, session->segment, length);
+	return drop;
+}
+
+static enum lw_drop output_offload(struct session *session, const struct lw_packet *packet)
+{
+	uint8_t header[UNIT_HEADER_SIZE + UNIT_OFFLOAD_SIZE];
+	struct lw_offload rebuilt;
+	uint16_t header_length;
+	uint32_t needs = wire_offload_needs(packet->offload);
+
+	/* The hub's own kernel may say more than a peer may be told: that is finished here, too. */
+	if ((session->peer_hello.offloads & needs) != needs ||
+	    offload_check(session->layer, packet->data, packet->length, session->network_mtu,
+			  packet->offload, &rebuilt, &header_length) < 0)
+		return output_segments(session, packet);
+	if (!offload_is_work(&rebuilt))
+		return output_plain(session, packet->data, packet->length);
+	unit_encode_header(header, UNIT_OFFLOAD_FRAME,
+			   (uint32_t)(UNIT_OFFLOAD_SIZE + packet->length));
+	wire_offload_encode(&rebuilt, header + UNIT_HEADER_SIZE);
+	return output_unit(session, header, sizeof(header), packet->data, packet->length);
 }
 
 enum lw_drop session_output(struct session *session, const struct lw_packet *packet)
 {
-	uint8_t header[UNIT_HEADER_SIZE], *p;
-
 	if (session->state != SESSION_UP)
 		return LW_DROP_PORT_DOWN;
-	if (packet->length + UNIT_HEADER_SIZE > session->peer_hello.max_unit)
-		return LW_DROP_TOO_BIG;
-	unit_encode_header(header, UNIT_FRAME, (uint32_t)packet->length);
-	if (stream_offer(&session->stream, header, sizeof(header), packet->data, packet->length))
-		return LW_DROP_NONE;
-	p = scheduler_reserve(session->scheduler,
-			      flow_hash(session->layer, packet->data, packet->length),
-			      sizeof(header) + packet->length);
-	if (!p)
-		return LW_DROP_QUEUE_FULL;
-	memcpy(p, header, sizeof(header));
-	memcpy(p + sizeof(header), packet->data, packet->length);
-	scheduler_commit(session->scheduler, lw_loop_now_ns(session->loop));
-	return LW_DROP_NONE;
+	if (offload_is_work(packet->offload))
+		return output_offload(session, packet);
+	return output_plain(session, packet->data, packet->length);
 }
 
 void session_flush(struct session *session)

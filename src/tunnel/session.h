@@ -67,7 +67,7 @@ struct session {
 	enum session_state state;
 	enum admission_side side;
 	enum lw_layer layer;
-	uint32_t mtu;
+	uint32_t mtu, network_mtu; /* ours; the hub's, which is the network's */
 	struct hello peer_hello;
 	uint8_t id[SESSION_ID_SIZE]; /* given by the hub */
 	char tls[64];
@@ -82,6 +82,7 @@ struct session {
 	struct lw_packet packets[SESSION_PACKETS]; /* of the batch under way */
 	struct lw_offload offloads[SESSION_PACKETS];
 	size_t n_packets;
+	uint8_t *segment; /* one packet of a super-frame that is cut here; LW_PACKET_MAX bytes */
 };
 
 /* fd and session (TLS) are taken on success. 0 or a negative errno. */
