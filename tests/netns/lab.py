@@ -293,6 +293,7 @@ class Instance(Process):
         stem = name or os.path.basename(file).removesuffix('.yaml')
         self.instance = f'{namespace.lab.prefix}-{stem}'
         self.is_expected_to_run = True
+        self.descriptors = None
         self.before = namespace.snapshot()
         options = 'abort_on_error=0:exitcode=99:detect_leaks=1'
         super().__init__(namespace, [namespace.lab.program, command, file, '--name', self.instance, '--log', 'debug',
@@ -331,7 +332,18 @@ class Instance(Process):
             return self.is_connected() if self.command == 'up' else self.report()
 
         wait_until(is_ready, seconds, f'{self.instance} is ready: {self.output()[-600:]}')
+        self.descriptors = self.count_descriptors()
         return self
+
+    def count_descriptors(self):
+        return len(os.listdir(f'/proc/{self.pid}/fd'))
+
+    def check_descriptors(self):
+        """A connected tunnel holds what it held when it was first connected."""
+        if self.descriptors is None or not self.is_connected():
+            return
+        wait_until(lambda: self.count_descriptors() <= self.descriptors, 3,
+                   f'{self.instance}: {self.count_descriptors()} descriptors, {self.descriptors} at first')
 
     def drops(self, port=None):
         """{reason: count} of a port of the hub, or of the tunnel."""
@@ -361,6 +373,35 @@ class Instance(Process):
         for path in (f'/run/longwire/{self.instance}', ):
             expect(not os.path.lexists(path) or not os.listdir(path) or os.listdir(path) == ['lock'],
                    f'{self.instance} left {path}: {os.path.isdir(path) and os.listdir(path)}')
+
+    def statistics(self, device):
+        """(packets that the kernel gave to the device's reader, packets that it took from its writer)"""
+        path = f'/sys/class/net/{device}/statistics'
+        out = self.namespace.run('cat', f'{path}/tx_packets', f'{path}/rx_packets', check=False).stdout.split()
+        return [int(word) for word in out] if len(out) == 2 else None
+
+    def balance(self):
+        """A tunnel's packets in, out and dropped, when nothing is under way."""
+        tree = self.report() or {}
+        kernel = self.statistics((tree.get('interface') or {}).get('name', ''))
+        if not kernel or not tree.get('link'):
+            return None
+        link, drops = tree['link'], find_drops(tree['link'])
+        # What was handed to a full or absent queue counts as sent to it and as dropped by it.
+        handed = drops.get('queue-full', 0) + drops.get('port-down', 0)
+        return kernel[0] + link['received']['packets'], link['sent']['packets'] - handed + kernel[1], sum(drops.values())
+
+    def check_balance(self):
+        """What came in went out or was dropped for a reason."""
+        def is_even():
+            found = self.balance()
+            return found is None or found[0] == found[1] + found[2]
+
+        try:
+            wait_until(is_even, 3)
+        except Failure:
+            raise Failure(f'{self.instance}: (in, out, dropped) do not balance: {self.balance()}; '
+                          f'{self.statistics("lw0")} {self.report().get("link")}') from None
 
     def check_log(self):
         text = self.output()
@@ -416,6 +457,10 @@ class Lab:
             if instance.is_expected_to_run:
                 expect(instance.is_running(),
                        f'{instance.instance} ended by itself: {instance.output()[-1500:]}')
+        for instance in self.instances:
+            if instance.is_expected_to_run and instance.command == 'up':
+                instance.check_balance()
+                instance.check_descriptors()
         for instance in reversed(self.instances):
             if instance.is_expected_to_run:
                 instance.stop()
