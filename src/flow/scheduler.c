@@ -234,9 +234,9 @@ static uint16_t fattest(struct scheduler *scheduler)
 {
 	uint16_t best = 0;
 
-	for (uint16_t i = 1; i < SCHEDULER_FLOWS; i++)
+	for (int i = 1; i < SCHEDULER_FLOWS; i++)
 		if (flow_at(scheduler, i)->bytes > flow_at(scheduler, best)->bytes)
-			best = i;
+			best = (uint16_t)i;
 	return best;
 }
 

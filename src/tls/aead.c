@@ -50,7 +50,7 @@ size_t aead_backends(const struct aead_backend *ret_backends[AEAD_BACKENDS_MAX])
 
 const struct aead_backend *aead_backend(void)
 {
-	const struct aead_backend *backends[AEAD_BACKENDS_MAX];
+	const struct aead_backend *backends[AEAD_BACKENDS_MAX] = { NULL };
 
 	(void)aead_backends(backends);
 	return backends[0];
