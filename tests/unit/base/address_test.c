@@ -190,8 +190,8 @@ static void endpoint__invalid__refused(void **state)
 					   "a/b:80",
 					   "a b:80",
 					   "a\nb:80",
-					   "b\xc3\xbc"
-					   "cher:80" };
+					   ("b\xc3\xbc"
+					    "cher:80") };
 	char host[ENDPOINT_HOST_SIZE] = "untouched";
 	uint16_t port = 77;
 

@@ -651,7 +651,7 @@ static void load__thousand_clients__read_and_one_more_refused(void **state)
 
 	for (int i = 0; i < LW_HUB_CLIENTS_MAX; i++)
 		p += sprintf(p, "  c%d: {pin: SHA256:%c%c%s}\n", i, digits[i % 64], digits[i / 64],
-			     PIN_A + 9);
+			     &PIN_A[9]);
 	write_file(folder, "hub.yaml", text);
 	if (load(folder, "hub.yaml", &config, &errors) != 0)
 		fail_msg("%s", errors.text);

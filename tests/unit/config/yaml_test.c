@@ -80,8 +80,8 @@ static void parse__accepted_forms__read(void **state)
 	static const char *const good[] = {
 		"a: 1",
 		"a: 1\r\nb: 2\r\n",
-		"\xef\xbb\xbf"
-		"a: 1\nb: 2\n",
+		("\xef\xbb\xbf"
+		 "a: 1\nb: 2\n"),
 		"---\na: 1\n",
 		"---\na: 1\n...\n",
 		"# comment\n\na: 1 # more\n",

@@ -105,8 +105,8 @@ static void hello__accepted__table(void **state)
 		HELLO("1", "\"ip\"", "1500", "4096", "[]", "\"stream\"", "1", ",\"succeeds\":8"),
 		HELLO("1", "\"ip\"", "1500", "4096", "[]", "\"stream\"", "1",
 		      ",\"unheard-of\":{\"a\":[1,null]}"),
-		"{\"version\":1,\"layer\":\"ip\",\"mtu\":1500,\"max-unit\":4096,"
-		"\"rekey\":\"stream\",\"streams\":1}",
+		("{\"version\":1,\"layer\":\"ip\",\"mtu\":1500,\"max-unit\":4096,"
+		 "\"rekey\":\"stream\",\"streams\":1}"),
 	};
 
 	(void)state;
