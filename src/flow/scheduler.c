@@ -2,6 +2,7 @@
 /* Fair queues over one ring of units. */
 #include "flow/scheduler.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <math.h>
 #include <stdlib.h>
@@ -12,7 +13,7 @@ enum {
 	UNIT_MAX = LW_PACKET_MAX + 32, /* a frame with the headers of its unit */
 	BYTES_MIN = 64 * 1024 + UNIT_MAX,
 	BYTES_MAX = 64 * 1024 * 1024,
-	ALIGNMENT = 16,
+	ALIGNMENT = 32,
 };
 
 static const uint32_t none = UINT32_MAX;
@@ -27,6 +28,7 @@ struct node {
 	bool is_free;  /* it has left; its room is taken back in order */
 	uint8_t unit[];
 };
+static_assert(sizeof(struct node) <= ALIGNMENT, "a node fits into what is left at the end");
 
 enum flow_place { FLOW_IDLE = 0, FLOW_NEW, FLOW_OLD };
 
@@ -212,8 +214,10 @@ static void flow_shift(struct scheduler *scheduler, struct flow *flow)
 	struct node *node = node_at(scheduler, flow->head);
 
 	flow->head = node->next;
-	if (flow->head == none)
+	if (flow->head == none) {
 		flow->tail = none;
+		flow->first_above_ns = 0; /* who waits next begins to wait then */
+	}
 	flow->bytes -= node->length;
 	scheduler->bytes -= node->length;
 	scheduler->units--;

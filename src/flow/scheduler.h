@@ -10,8 +10,8 @@
  * does (RFC 8290): flows take turns by deficit round robin in bytes; one that has just begun to
  * wait goes first until it has had its share, so that a ping passes a transfer; a flow whose units
  * have waited longer than SCHEDULER_TARGET_MS for SCHEDULER_INTERVAL_MS loses some (QUEUE_LATE);
- * and when all together exceed the bound, the one with the most bytes loses its oldest
- * (QUEUE_FULL).
+ * and when all together exceed the bound, the one with the most bytes loses its oldest, or the
+ * newcomer, if that is of the same flow (QUEUE_FULL).
  *
  * Units lie in one ring, each contiguous and ready to be sealed, in the order in which they came;
  * they leave in another, and their room is free again when everything before them has left. The

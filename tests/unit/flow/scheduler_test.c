@@ -249,7 +249,7 @@ static void wait__below_target__loses_nothing(void **state)
 static void wait__above_target_for_long__loses_more_and_more(void **state)
 {
 	struct desk *desk = *state;
-	uint32_t after_second;
+	uint32_t after_second = 0;
 
 	for (uint64_t now = 0; now < 5000 * ms; now += ms) {
 		if (desk->put[1] - desk->got[1] < 100)
@@ -264,6 +264,19 @@ static void wait__above_target_for_long__loses_more_and_more(void **state)
 	assert_true(after_second > 0);
 	assert_true(desk->dropped_late > 8 * after_second);
 	assert_true(desk->put[1] - desk->got[1] < 100); /* and the queue is short in the end */
+}
+
+static void wait__that_ended_with_an_empty_queue__begins_anew(void **state)
+{
+	struct desk *desk = *state;
+
+	for (uint64_t now = 0; now < 5000 * ms; now += 1000 * ms) {
+		for (int i = 0; i < 5; i++)
+			assert_true(put(desk, 1, 1500, now));
+		for (int i = 0; i < 5; i++)
+			assert_int_equal(take(desk, now + 10 * ms, NULL), 1);
+	}
+	assert_int_equal(desk->dropped_late, 0);
 }
 
 static void wait__of_a_single_unit__is_not_late(void **state)
@@ -348,6 +361,7 @@ int main(void)
 		TEST(unit_whose_turn_it_is__never_pays),
 		TEST(wait__below_target__loses_nothing),
 		TEST(wait__above_target_for_long__loses_more_and_more),
+		TEST(wait__that_ended_with_an_empty_queue__begins_anew),
 		TEST(wait__of_a_single_unit__is_not_late),
 		TEST(clear__anything__is_empty_and_counts),
 		TEST(trim__in_use__keeps_what_waits),
