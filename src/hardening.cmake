@@ -31,8 +31,14 @@ unset(CMAKE_REQUIRED_FLAGS)
 target_compile_options(lw_flags INTERFACE
 	-O2 -Werror=format-security -U_FORTIFY_SOURCE -D_FORTIFY_SOURCE=$<IF:$<BOOL:${LW_HAVE_FORTIFY_3}>,3,2>)
 
-foreach(flag -fstack-protector-strong -fstack-clash-protection -fcf-protection=full
-	     -mbranch-protection=standard -ftrivial-auto-var-init=zero)
+# Branch protection has a name on each architecture; clang says yes to the other's and then warns in every file.
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "^(aarch64|arm64)$")
+	set(branch_protection -mbranch-protection=standard)
+else()
+	set(branch_protection -fcf-protection=full)
+endif()
+foreach(flag -fstack-protector-strong -fstack-clash-protection ${branch_protection}
+	     -ftrivial-auto-var-init=zero)
 	string(MAKE_C_IDENTIFIER "LW_HAVE${flag}" have)
 	check_c_compiler_flag(${flag} ${have})
 	if(${have})

@@ -247,9 +247,10 @@ static int probe(const char *root, const char *name, struct instance_found *ret_
 	_cleanup_close_ int lock = -1;
 	int n;
 
-	if (!parse_is_name(name))
+	if (!parse_is_name(name) || strlen(name) >= sizeof(ret_found->name))
 		return 0;
-	snprintf(path, sizeof(path), "%s/%s/" LOCK_FILE, root, name);
+	memcpy(ret_found->name, name, strlen(name) + 1);
+	snprintf(path, sizeof(path), "%s/%s/" LOCK_FILE, root, ret_found->name);
 	lock = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
 	if (lock < 0)
 		return errno == EACCES ? -EACCES : 0;
@@ -257,11 +258,8 @@ static int probe(const char *root, const char *name, struct instance_found *ret_
 	if (fcntl(lock, F_OFD_GETLK, &whole) < 0 || whole.l_type == F_UNLCK)
 		return 0;
 	n = snprintf(ret_found->socket, sizeof(ret_found->socket), "%s/%s/" SOCKET_FILE, root,
-		     name);
-	if (n >= (int)sizeof(ret_found->socket))
-		return 0;
-	snprintf(ret_found->name, sizeof(ret_found->name), "%s", name);
-	return 1;
+		     ret_found->name);
+	return n < (int)sizeof(ret_found->socket);
 }
 
 static int by_name(const void *a, const void *b)
