@@ -10,6 +10,9 @@
 #include "tls/compat.h"
 #include "tls/record_cipher.h"
 
+/* AES blocks of Finished in TLS 1.2: 16 bytes and the tag. */
+enum { FINISHED_BLOCKS = 2 };
+
 static void keep_master(struct export *export, const uint8_t *master, const uint8_t *client_random,
 			const uint8_t *server_random, mbedtls_tls_prf_types prf)
 {
@@ -115,6 +118,8 @@ static int derive_tls12(const struct export *export, struct export_pair *pair)
 		memcpy(pair->server.iv, block + 2 * key + iv, iv);
 		pair->client.sequence = 1; /* Finished was 0 */
 		pair->server.sequence = 1;
+		pair->client.blocks = FINISHED_BLOCKS;
+		pair->server.blocks = FINISHED_BLOCKS;
 	}
 	memory_erase(block, sizeof(block));
 	return r ? -EPROTO : 0;

@@ -12,8 +12,14 @@
  * most 8). Everything else is fatal with the right alert: HelloRequest and other handshake
  * messages, ChangeCipherSpec, warnings other than close_notify, an all-zero TLS 1.3 record, a
  * record too long or too short, five empty records in a row, a wrong tag. A handshake message may
- * not be split or joined around a key change. Neither side of AES-GCM goes beyond 2^24.5 records on
- * one key: a sender is told to renew at RECORD_RENEW_AT.
+ * not be split or joined around a key change.
+ *
+ * How long a key lasts. What wears an AES-GCM key out is the blocks that went through it: the
+ * 2^24.5 full-size records of RFC 8446 5.5 are 2^34.5 blocks, and many small records may stand for
+ * few large ones. So blocks are counted, for each key and direction: those of what is encrypted,
+ * and one for the tag. A sender is told to renew at RECORD_RENEW_AT and neither side goes beyond
+ * RECORD_LIMIT; data ends a little earlier (record_sealer_is_spent), so that the last words of a
+ * key, a KeyUpdate or an alert, still find room. ChaCha20-Poly1305 has no such bound.
  *
  * No I/O, no clock, no allocation but in _new. One thread at a time.
  */
@@ -44,8 +50,9 @@ enum {
 	RECORD_UPDATES_MAX = 32,
 };
 
-#define RECORD_RENEW_AT (UINT64_C(1) << 23)  /* records on one key: well before 2^24.5 */
-#define RECORD_LIMIT    (UINT64_C(23726566)) /* 2^24.5: nothing is sealed beyond */
+/* AES blocks on one key. */
+#define RECORD_RENEW_AT (UINT64_C(1) << 33)     /* well before the limit */
+#define RECORD_LIMIT    (UINT64_C(24296003999)) /* 2^34.5: nothing is sealed or opened beyond */
 
 /* One direction. TLS 1.3: secret is the traffic secret, from which key
  * and iv come. */
@@ -57,12 +64,13 @@ struct record_secrets {
 	uint8_t secret[RECORD_SECRET_MAX];
 	uint8_t secret_length; /* 0 in TLS 1.2; 32 or 48 */
 	uint64_t sequence;     /* of the next record */
+	uint64_t blocks;       /* that went through the key so far */
 	uint16_t max_plain;    /* negotiated, ≤ RECORD_PLAIN_MAX */
 };
 
 /* Derive key and iv of a TLS 1.3 traffic secret (RFC 8446 7.3) into secrets. 0 or -EINVAL. */
 int record_secrets_derive(struct record_secrets *secrets);
-/* The next generation (RFC 8446 7.2): secret, key, iv; sequence 0. */
+/* The next generation (RFC 8446 7.2): secret, key, iv; sequence and blocks 0. */
 int record_secrets_update(struct record_secrets *secrets);
 void record_secrets_erase(struct record_secrets *secrets);
 
@@ -87,6 +95,7 @@ size_t record_sealed_size(const struct record_sealer *sealer, size_t length);
 ssize_t record_seal(struct record_sealer *sealer, const uint8_t *plain, size_t length, uint8_t *out,
 		    size_t size, size_t *ret_taken);
 bool record_sealer_wants_renewal(const struct record_sealer *sealer); /* beyond RECORD_RENEW_AT */
+/* Another record of data, of full size and with the reserve behind it, might exceed the limit. */
 bool record_sealer_is_spent(const struct record_sealer *sealer);
 /* TLS 1.3: seal a KeyUpdate (request or not) and renew our own key. Return: bytes written, -ENOSPC,
  * -EOPNOTSUPP (TLS 1.2), -EIO. */
@@ -135,7 +144,7 @@ struct record_opened {
 enum record_status record_open(struct record_opener *opener, const uint8_t *data, size_t length,
 			       uint8_t *plain, size_t size, struct record_opened *ret_opened);
 
-/* For tests and T33: lower the limits of a sealer. */
+/* For tests and T33: lower the limits of a sealer, in blocks. */
 void record_sealer_set_limits(struct record_sealer *sealer, uint64_t renew_at, uint64_t limit);
 
 #endif

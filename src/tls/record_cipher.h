@@ -54,6 +54,19 @@ static inline bool record_cipher_is_gcm(const struct record_cipher *cipher)
 	return cipher->is_gcm;
 }
 
+/* What a record costs its key, in AES blocks. inner: the bytes that are encrypted. */
+static inline uint64_t record_cipher_blocks(size_t inner)
+{
+	return (inner + 15) / 16 + 1;
+}
+
+/* One more record went through the key. */
+static inline void record_cipher_count(struct record_cipher *cipher, size_t inner)
+{
+	cipher->secrets.sequence++;
+	cipher->secrets.blocks += record_cipher_blocks(inner);
+}
+
 /* backend NULL: aead_backend(). 0, -EINVAL, -ENOMEM. */
 int record_cipher_init(struct record_cipher *cipher, const struct record_secrets *secrets,
 		       const struct aead_backend *backend);

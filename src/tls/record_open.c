@@ -16,8 +16,8 @@ enum {
 	ALERT_FATAL = 2,
 };
 
-/* A post-handshake message that may come in pieces: its header and first byte, the rest is skipped.
- */
+/* A post-handshake message that may come in pieces: its header and first byte, the rest is
+ * skipped. */
 struct message {
 	uint8_t head[HANDSHAKE_HEADER_SIZE + KEY_UPDATE_SIZE];
 	size_t have;
@@ -141,9 +141,10 @@ static enum record_status decrypt(struct record_opener *opener, struct arrival *
 	if (arrival->inner > sizeof(opener->scratch))
 		return broken(opener, RECORD_ALERT_RECORD_OVERFLOW,
 			      "a record with more padding than TLS allows");
-	if (record_cipher_is_gcm(cipher) && cipher->secrets.sequence >= RECORD_LIMIT)
+	if (record_cipher_is_gcm(cipher) &&
+	    cipher->secrets.blocks + record_cipher_blocks(arrival->inner) > RECORD_LIMIT)
 		return broken(opener, RECORD_ALERT_UNEXPECTED_MESSAGE,
-			      "more records on one key than AES-GCM may carry");
+			      "more on one key than AES-GCM may carry");
 	if (prefix > RECORD_HEADER_SIZE)
 		explicit_part = load_be64(header + RECORD_HEADER_SIZE);
 	record_cipher_nonce(cipher, explicit_part, nonce);
@@ -160,7 +161,7 @@ static enum record_status decrypt(struct record_opener *opener, struct arrival *
 				? "a record that is not authentic"
 				: "the first record is not authentic: altered on its way, or a "
 				  "refusal that TLS 1.3 hides from us");
-	cipher->secrets.sequence++;
+	record_cipher_count(cipher, arrival->inner);
 	opener->has_opened = true;
 	return RECORD_MORE;
 }

@@ -9,14 +9,14 @@
 #include "tls/record_cipher.h"
 
 enum {
-	/* Records that data leaves below the limit, so that a spent sealer can still renew its key
-	   or say goodbye. */
-	CONTROL_RESERVE = 8,
+	/* Blocks that data leaves below the limit, so that a spent sealer can still renew its key
+	   or say goodbye: eight such records of two blocks. */
+	CONTROL_RESERVE = 16,
 };
 
 struct record_sealer {
 	struct record_cipher cipher;
-	uint64_t renew_at, limit;
+	uint64_t renew_at, limit; /* in blocks */
 };
 
 int record_sealer_new(const struct record_secrets *secrets, const struct aead_backend *backend,
@@ -34,8 +34,7 @@ int record_sealer_new(const struct record_secrets *secrets, const struct aead_ba
 	}
 	sealer->renew_at = RECORD_RENEW_AT;
 	sealer->limit = RECORD_LIMIT;
-	/* ChaCha20-Poly1305 has no bound within reach (RFC 8446 5.5) but the sequence number
-	 * itself. */
+	/* ChaCha20-Poly1305 has no bound within reach (RFC 8446 5.5). */
 	if (!record_cipher_is_gcm(&sealer->cipher)) {
 		sealer->renew_at = UINT64_MAX / 4;
 		sealer->limit = UINT64_MAX / 2;
@@ -59,14 +58,23 @@ void record_sealer_set_limits(struct record_sealer *sealer, uint64_t renew_at, u
 	sealer->limit = limit;
 }
 
+/* Of so much content: TLS 1.3 encrypts its type with it. */
+static size_t inner_size(const struct record_cipher *cipher, size_t length)
+{
+	return length + record_cipher_is_tls13(cipher);
+}
+
 bool record_sealer_wants_renewal(const struct record_sealer *sealer)
 {
-	return sealer->cipher.secrets.sequence >= sealer->renew_at;
+	return sealer->cipher.secrets.blocks >= sealer->renew_at;
 }
 
 bool record_sealer_is_spent(const struct record_sealer *sealer)
 {
-	return sealer->cipher.secrets.sequence + CONTROL_RESERVE >= sealer->limit;
+	const struct record_cipher *cipher = &sealer->cipher;
+	uint64_t full = record_cipher_blocks(inner_size(cipher, cipher->secrets.max_plain));
+
+	return cipher->secrets.blocks + full + CONTROL_RESERVE > sealer->limit;
 }
 
 size_t record_sealed_size(const struct record_sealer *sealer, size_t length)
@@ -107,7 +115,7 @@ static int seal_one(struct record_cipher *cipher, enum record_type type, const u
 		memory_erase(out, RECORD_HEADER_SIZE + size);
 		return -EIO;
 	}
-	cipher->secrets.sequence++;
+	record_cipher_count(cipher, inner_size(cipher, length));
 	return 0;
 }
 
@@ -141,7 +149,9 @@ static ssize_t seal_control(struct record_sealer *sealer, enum record_type type,
 		return -EIO;
 	if (size < needed)
 		return -ENOSPC;
-	if (sealer->cipher.secrets.sequence >= sealer->limit)
+	if (sealer->cipher.secrets.blocks +
+		    record_cipher_blocks(inner_size(&sealer->cipher, length)) >
+	    sealer->limit)
 		return -EIO;
 	if (seal_one(&sealer->cipher, type, content, length, out))
 		return -EIO;
@@ -169,8 +179,8 @@ ssize_t record_seal_key_update(struct record_sealer *sealer, bool request, uint8
 	written = seal_control(sealer, RECORD_TYPE_HANDSHAKE, message, sizeof(message), out, size);
 	if (written < 0)
 		return written;
-	/* The peer renews when it reads this, so the record must not go out unless we do the same.
-	 */
+	/* The peer renews when it reads this, so the record must not go out unless we do the
+	 * same. */
 	if (record_cipher_renew(&sealer->cipher)) {
 		memory_erase(out, (size_t)written);
 		return -EIO;

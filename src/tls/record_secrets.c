@@ -67,6 +67,7 @@ int record_secrets_update(struct record_secrets *secrets)
 	    !expand_label(secrets, "traffic upd", next.secret, secrets->secret_length) &&
 	    !record_secrets_derive(&next)) {
 		next.sequence = 0;
+		next.blocks = 0;
 		*secrets = next;
 		r = 0;
 	}

@@ -16,7 +16,8 @@
 #include "base/memory.h"
 #include "tls/record_cipher.h"
 
-enum { STREAM_MAX = 4 * RECORD_SIZE_MAX };
+/* RESERVE: the blocks that data leaves for last words. */
+enum { STREAM_MAX = 4 * RECORD_SIZE_MAX, RESERVE = 16 };
 
 static const struct kind {
 	uint16_t version;
@@ -66,18 +67,23 @@ static struct ends {
 	const struct aead_backend *sealing, *opening;
 } ends;
 
-static void begin_at(const struct kind *kind, uint64_t sequence, uint16_t max_plain)
+static void begin_with(const struct kind *kind, const struct record_secrets *secrets)
+{
+	memset(&bench, 0, sizeof(bench));
+	bench.kind = kind;
+	assert_int_equal(record_sealer_new(secrets, ends.sealing, &bench.sealer), 0);
+	assert_int_equal(record_opener_new(secrets, ends.opening, &bench.opener), 0);
+	assert_int_equal(record_cipher_init(&bench.forge, secrets, ends.sealing), 0);
+}
+
+/* With so many blocks on the key already. */
+static void begin_at(const struct kind *kind, uint64_t blocks, uint16_t max_plain)
 {
 	struct record_secrets secrets = secrets_of(kind);
 
-	secrets.sequence += sequence;
+	secrets.blocks = blocks;
 	secrets.max_plain = max_plain;
-	memset(&bench, 0, sizeof(bench));
-	bench.kind = kind;
-	assert_int_equal(record_sealer_new(&secrets, ends.sealing, &bench.sealer), 0);
-	assert_int_equal(record_opener_new(&secrets, ends.opening, &bench.opener), 0);
-	assert_int_equal(record_cipher_init(&bench.forge, &secrets, ends.sealing), 0);
-	record_secrets_erase(&secrets);
+	begin_with(kind, &secrets);
 }
 
 static void begin(const struct kind *kind)
@@ -202,10 +208,12 @@ static void secrets__of_rfc_8448__key_iv_and_next(void **state)
 		assert_int_equal(plain[i], i);
 	record_opener_free(opener);
 	s.sequence = 99;
+	s.blocks = 999;
 	assert_int_equal(record_secrets_update(&s), 0);
 	assert_memory_equal(s.key, next_key, sizeof(next_key));
 	assert_memory_equal(s.iv, next_iv, sizeof(next_iv));
 	assert_int_equal(s.sequence, 0);
+	assert_int_equal(s.blocks, 0);
 }
 
 static void secrets__of_sha_384__key_and_next(void **state)
@@ -347,74 +355,180 @@ static void seal__smaller_record_size_agreed__is_kept(void **state)
 	}
 }
 
+static ssize_t seal_close(void)
+{
+	return record_seal_alert(bench.sealer, RECORD_ALERT_CLOSE_NOTIFY, bench.stream, 100);
+}
+
 static void sealer__at_its_limits__wants_renewal_then_is_spent(void **state)
 {
-	enum { RENEW = 20, LIMIT = 40, RESERVE = 8 };
+	/* A byte costs 2 blocks, the 64 that were agreed would cost 6. */
+	enum { RENEW = 20, LIMIT = 100, SPENT = LIMIT - RESERVE - 6 };
 	uint8_t byte = 0;
-	size_t taken, sealed = 0;
+	size_t taken;
+	unsigned blocks;
 
 	(void)state;
-	begin(&kinds[3]);
+	begin_at(&kinds[3], 0, 64);
 	record_sealer_set_limits(bench.sealer, RENEW, LIMIT);
-	while (!record_sealer_is_spent(bench.sealer)) {
-		assert_int_equal(record_sealer_wants_renewal(bench.sealer), sealed >= RENEW);
+	for (blocks = 0; !record_sealer_is_spent(bench.sealer); blocks += 2) {
+		assert_int_equal(record_sealer_wants_renewal(bench.sealer), blocks >= RENEW);
 		assert_true(record_seal(bench.sealer, &byte, 1, bench.stream, 100, &taken) > 0);
-		sealed++;
 	}
-	assert_int_equal(sealed, LIMIT - RESERVE);
+	assert_int_equal(blocks, SPENT + 2);
 	assert_int_equal(record_seal(bench.sealer, &byte, 1, bench.stream, 100, &taken), 0);
 	assert_int_equal(taken, 0);
 	/* A renewal makes it good again. */
 	assert_true(record_seal_key_update(bench.sealer, false, bench.stream, 100) > 0);
 	assert_false(record_sealer_is_spent(bench.sealer));
 	assert_false(record_sealer_wants_renewal(bench.sealer));
-	/* Without one it can say goodbye, but nothing goes beyond the limit. */
-	record_sealer_set_limits(bench.sealer, 0, 3);
-	for (int i = 0; i < 3; i++)
-		assert_true(record_seal_alert(bench.sealer, RECORD_ALERT_CLOSE_NOTIFY, bench.stream,
-					      100) > 0);
-	assert_int_equal(record_seal_alert(bench.sealer, RECORD_ALERT_CLOSE_NOTIFY, bench.stream,
-					   100),
-			 -EIO);
 	end();
 }
 
-static void sealer__of_aes_gcm__renews_at_2_23_and_ends_at_2_24_5(void **state)
+static void sealer__spent__has_room_for_last_words_and_no_more(void **state)
+{
+	static const uint8_t plain[10 * 64];
+	size_t taken;
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
+		unsigned full = kinds[k].version == RECORD_VERSION_TLS13 ? 6 : 5;
+
+		begin_at(&kinds[k], 0, 64);
+		record_sealer_set_limits(bench.sealer, 0, 3 * full + RESERVE);
+		assert_true(record_seal(bench.sealer, plain, sizeof(plain), bench.stream,
+					STREAM_MAX, &taken) > 0);
+		assert_int_equal(taken, 3 * 64);
+		for (int i = 0; i < RESERVE / 2; i++)
+			assert_true(seal_close() > 0);
+		assert_int_equal(seal_close(), -EIO);
+		if (is_tls13())
+			assert_int_equal(record_seal_key_update(bench.sealer, false, bench.stream,
+								100),
+					 -EIO);
+		end();
+	}
+}
+
+static void sealer__record_of_a_size__costs_its_blocks_and_the_tag(void **state)
 {
 	static const struct {
-		size_t kind;
-		uint64_t sequence;
-		bool wants, is_spent;
+		size_t kind, length;
+		uint64_t blocks;
 	} rows[] = {
-		{ 3, RECORD_RENEW_AT - 1, false, false }, { 3, RECORD_RENEW_AT, true, false },
-		{ 3, RECORD_LIMIT - 9, true, false },     { 3, RECORD_LIMIT - 8, true, true },
-		{ 0, RECORD_LIMIT - 10, true, false },    { 0, RECORD_LIMIT - 9, true, true },
-		{ 5, RECORD_LIMIT, false, false },        { 2, RECORD_LIMIT, false, false },
+		{ 0, 1, 2 },  { 0, 16, 2 }, { 0, 17, 3 }, { 0, RECORD_PLAIN_MAX, 1025 },
+		{ 1, 32, 3 }, { 3, 1, 2 },  { 3, 15, 2 }, { 3, 16, 3 },
+		{ 3, 31, 3 }, { 3, 32, 4 }, { 4, 16, 3 }, { 3, RECORD_PLAIN_MAX, 1026 },
 	};
+	static const uint8_t plain[RECORD_PLAIN_MAX];
+	size_t taken;
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		begin_at(&kinds[rows[i].kind], rows[i].sequence, RECORD_PLAIN_MAX);
+		begin(&kinds[rows[i].kind]);
+		assert_true(record_seal(bench.sealer, plain, rows[i].length, bench.stream,
+					STREAM_MAX, &taken) > 0);
+		record_sealer_set_limits(bench.sealer, rows[i].blocks + 1, RECORD_LIMIT);
+		assert_false(record_sealer_wants_renewal(bench.sealer));
+		record_sealer_set_limits(bench.sealer, rows[i].blocks, RECORD_LIMIT);
+		assert_true(record_sealer_wants_renewal(bench.sealer));
+		end();
+	}
+}
+
+static void sealer__of_aes_gcm__renews_at_2_33_and_ends_at_2_34_5_blocks(void **state)
+{
+	enum { FULL_12 = 1025 + RESERVE, FULL_13 = 1026 + RESERVE };
+	static const struct {
+		size_t kind;
+		uint64_t blocks;
+		bool wants, is_spent;
+	} rows[] = {
+		{ 3, RECORD_RENEW_AT - 1, false, false },
+		{ 3, RECORD_RENEW_AT, true, false },
+		{ 3, RECORD_LIMIT - FULL_13, true, false },
+		{ 3, RECORD_LIMIT - FULL_13 + 1, true, true },
+		{ 4, RECORD_LIMIT - FULL_13 + 1, true, true },
+		{ 0, RECORD_LIMIT - FULL_12, true, false },
+		{ 0, RECORD_LIMIT - FULL_12 + 1, true, true },
+		{ 5, RECORD_LIMIT, false, false },
+		{ 2, RECORD_LIMIT, false, false },
+	};
+
+	(void)state;
+	assert_int_equal(RECORD_RENEW_AT, UINT64_C(8589934592));
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		begin_at(&kinds[rows[i].kind], rows[i].blocks, RECORD_PLAIN_MAX);
 		assert_int_equal(record_sealer_wants_renewal(bench.sealer), rows[i].wants);
 		assert_int_equal(record_sealer_is_spent(bench.sealer), rows[i].is_spent);
 		end();
 	}
 }
 
-static void open__beyond_2_24_5_on_one_aes_key__broken(void **state)
+static void open__beyond_2_34_5_blocks_on_one_aes_key__broken(void **state)
 {
+	static const struct {
+		size_t kind, length;
+		uint64_t blocks; /* of such a record */
+	} rows[] = { { 0, 16, 2 }, { 0, 17, 3 }, { 1, 17, 3 }, { 3, 15, 2 }, { 3, 16, 3 } };
+	static const uint8_t content[32];
+
 	(void)state;
-	begin_at(&kinds[3], RECORD_LIMIT - 1, RECORD_PLAIN_MAX);
-	forge(RECORD_TYPE_DATA, "x", 1, 0);
-	assert_int_equal(open_into(STREAM_MAX), RECORD_MORE);
-	bench.length = 0;
-	forge(RECORD_TYPE_DATA, "x", 1, 0);
-	expect_broken(open_into(STREAM_MAX), RECORD_ALERT_UNEXPECTED_MESSAGE);
-	end();
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct kind *kind = &kinds[rows[i].kind];
+
+		begin_at(kind, RECORD_LIMIT - rows[i].blocks, RECORD_PLAIN_MAX);
+		forge(RECORD_TYPE_DATA, content, rows[i].length, 0);
+		assert_int_equal(open_into(STREAM_MAX), RECORD_MORE);
+		bench.length = 0;
+		forge(RECORD_TYPE_DATA, "x", 1, 0);
+		expect_broken(open_into(STREAM_MAX), RECORD_ALERT_UNEXPECTED_MESSAGE);
+		end();
+		begin_at(kind, RECORD_LIMIT - rows[i].blocks + 1, RECORD_PLAIN_MAX);
+		forge(RECORD_TYPE_DATA, content, rows[i].length, 0);
+		expect_broken(open_into(STREAM_MAX), RECORD_ALERT_UNEXPECTED_MESSAGE);
+		end();
+	}
 	begin_at(&kinds[5], RECORD_LIMIT, RECORD_PLAIN_MAX);
 	forge(RECORD_TYPE_DATA, "x", 1, 0);
 	assert_int_equal(open_into(STREAM_MAX), RECORD_MORE);
 	end();
+}
+
+static void open__key_update_at_the_limit__begins_anew(void **state)
+{
+	(void)state;
+	begin_at(&kinds[3], RECORD_LIMIT - 2, RECORD_PLAIN_MAX);
+	forge(RECORD_TYPE_HANDSHAKE, "\30\0\0\1\0", 5, 0);
+	assert_int_equal(record_cipher_renew(&bench.forge), 0);
+	assert_int_equal(bench.forge.secrets.blocks, 0);
+	forge(RECORD_TYPE_DATA, "new", 3, 0);
+	assert_int_equal(open_into(STREAM_MAX), RECORD_MORE);
+	assert_memory_equal(bench.plain, "new", 3);
+	end();
+}
+
+/* It is the blocks that count, however many the records. */
+static void small_records__more_than_2_24_5__go_on(void **state)
+{
+	enum { RECORDS = 1 << 25 };
+	size_t taken;
+
+	(void)state;
+	for (size_t k = 0; k < ARRAY_SIZE(kinds); k++) {
+		struct record_secrets secrets = secrets_of(&kinds[k]);
+
+		secrets.sequence = RECORDS;
+		secrets.blocks = 6 * (uint64_t)RECORDS;
+		begin_with(&kinds[k], &secrets);
+		assert_false(record_sealer_wants_renewal(bench.sealer));
+		assert_false(record_sealer_is_spent(bench.sealer));
+		bench.length = (size_t)record_seal(bench.sealer, (const uint8_t *)"on", 2,
+						   bench.stream, STREAM_MAX, &taken);
+		assert_int_equal(open_into(STREAM_MAX), RECORD_MORE);
+		assert_int_equal(bench.opened.plain, 2);
+		end();
+	}
 }
 
 /* What a peer may or must not say, each as an authentic record after one of data. */
@@ -893,8 +1007,12 @@ int main(void)
 		cmocka_unit_test(seal__room_for_one_byte_less__takes_whole_records_only),
 		cmocka_unit_test(seal__smaller_record_size_agreed__is_kept),
 		cmocka_unit_test(sealer__at_its_limits__wants_renewal_then_is_spent),
-		cmocka_unit_test(sealer__of_aes_gcm__renews_at_2_23_and_ends_at_2_24_5),
-		cmocka_unit_test(open__beyond_2_24_5_on_one_aes_key__broken),
+		cmocka_unit_test(sealer__spent__has_room_for_last_words_and_no_more),
+		cmocka_unit_test(sealer__record_of_a_size__costs_its_blocks_and_the_tag),
+		cmocka_unit_test(sealer__of_aes_gcm__renews_at_2_33_and_ends_at_2_34_5_blocks),
+		cmocka_unit_test(open__beyond_2_34_5_blocks_on_one_aes_key__broken),
+		cmocka_unit_test(open__key_update_at_the_limit__begins_anew),
+		cmocka_unit_test(small_records__more_than_2_24_5__go_on),
 		cmocka_unit_test(open__each_saying__ends_as_it_must),
 		cmocka_unit_test(open__any_bit_changed__nothing_comes_out),
 		cmocka_unit_test(open__record_repeated_or_out_of_order__broken),
