@@ -33,8 +33,7 @@ static void link_set(struct lw_tunnel *tunnel, enum lw_link_state next)
 	/* Every state may fall back to waiting or idle; forward they come one after the other. */
 	static const unsigned forward[] = {
 		[LW_LINK_IDLE] = 1u << LW_LINK_RESOLVING,
-		[LW_LINK_RESOLVING] = 1u << LW_LINK_CONNECTING | 1u << LW_LINK_HANDSHAKE,
-		[LW_LINK_CONNECTING] = 1u << LW_LINK_HANDSHAKE,
+		[LW_LINK_RESOLVING] = 1u << LW_LINK_HANDSHAKE,
 		[LW_LINK_HANDSHAKE] = 1u << LW_LINK_HELLO,
 		[LW_LINK_HELLO] = 1u << LW_LINK_UP,
 		[LW_LINK_UP] = 0,
@@ -163,8 +162,8 @@ void client_settings_applied(const struct lw_error *error, void *user)
 	}
 	client_apply_next(tunnel);
 	if (!tunnel->session || tunnel->link != LW_LINK_HELLO)
-		return; /* lost meanwhile: the next session applies them again, which does nothing
-			 */
+		return; /* lost meanwhile: the next session applies them again, which does
+			 * nothing */
 	loop_timer_cancel(&tunnel->timer);
 	link_set(tunnel, LW_LINK_UP);
 	backoff_reset(&tunnel->backoff);

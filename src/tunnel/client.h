@@ -6,9 +6,11 @@
  * The link to the hub is a small machine:
  *
  *   IDLE        not started
- *   RESOLVING   names and connects are under way (the dialer), or the caller's dial function was
- * asked HANDSHAKE   the handshake role has the socket HELLO       a session exists; the hub's
- * hello, then its settings, are awaited (10 s) UP          settings are applied; packets flow
+ *   RESOLVING   the dialer is at work, or the caller's dial function was asked; told as CONNECTING
+ *               when every name has been looked up
+ *   HANDSHAKE   the handshake role has the socket
+ *   HELLO       a session exists; the hub's hello, then its settings, are awaited (10 s)
+ *   UP          settings are applied; packets flow
  *   WAITING     for the next attempt
  *
  * link_set() is its only writer. A start is finished when UP is first reached; a session that ends

@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/value.h"
 #include "tunnel/client.h"
+#include "tunnel/dialer.h"
 
 static int parse_pins(struct lw_tunnel *tunnel, const struct lw_tunnel_options *options,
 		      struct lw_error *ret_error)
@@ -133,13 +134,20 @@ void lw_tunnel_free(struct lw_tunnel *tunnel)
 	free(tunnel);
 }
 
+static enum lw_link_state told_link(const struct lw_tunnel *tunnel)
+{
+	if (tunnel->link == LW_LINK_RESOLVING && dialer_is_connecting(tunnel->dialer))
+		return LW_LINK_CONNECTING;
+	return tunnel->link;
+}
+
 void lw_tunnel_status(const struct lw_tunnel *tunnel, struct lw_tunnel_status *ret_status)
 {
 	const struct session *session = tunnel->session;
 	uint64_t now = tunnel->loop ? lw_loop_now_ns(tunnel->loop) : 0;
 	struct lw_tunnel_status status = {
 		.size = sizeof(status),
-		.link = tunnel->link,
+		.link = told_link(tunnel),
 		.mtu = session ? session->peer_hello.mtu : 0,
 		.rtt_us = session ? session->rtt_us : 0,
 		.connects = tunnel->connects,

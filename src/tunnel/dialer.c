@@ -146,6 +146,11 @@ void dialer_stop(struct dialer *dialer)
 	dialer->n = dialer->n_begun = dialer->n_failed = 0;
 }
 
+bool dialer_is_connecting(const struct dialer *dialer)
+{
+	return dialer && dialer->n_begun;
+}
+
 static void fail(struct loop_deferred *deferred)
 {
 	struct dialer *dialer = container_of(deferred, struct dialer, failing);

@@ -11,6 +11,7 @@
 #ifndef TUNNEL_DIALER_H
 #define TUNNEL_DIALER_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
@@ -40,9 +41,11 @@ int dialer_new(struct lw_loop *loop, const char *const *hubs, size_t n, dialer_d
 void dialer_free(struct dialer *dialer);
 void dialer_start(struct dialer *dialer);
 void dialer_stop(struct dialer *dialer); /* idempotent; done will not run */
+/* Whether names are known and an answer is awaited. Accepts NULL. */
+bool dialer_is_connecting(const struct dialer *dialer);
 
-/* TCP_NODELAY, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT: what every stream's socket gets, at both ends.
- */
+/* TCP_NODELAY, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT: what every stream's socket gets, at both
+ * ends. */
 void socket_prepare(int fd);
 
 #endif

@@ -274,11 +274,15 @@ static void hub__silent__ends_at_the_deadline(void **state)
 
 	(void)state;
 	add_silent(scene);
+	make(scene);
+	assert_false(dialer_is_connecting(scene->dialer));
 	start(scene);
 	pass(scene, DIAL_DEADLINE_MS - 20);
 	assert_int_equal(scene->dones, 0);
+	assert_true(dialer_is_connecting(scene->dialer));
 	pass(scene, 40);
 	assert_int_equal(scene->dones, 1);
+	assert_false(dialer_is_connecting(scene->dialer));
 	assert_non_null(strstr(scene->error.text, "no answer within 10 s"));
 	scene_free(scene);
 }
