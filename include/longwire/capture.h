@@ -39,9 +39,8 @@ struct lw_capture_counters {
 	uint64_t matched; /* packets that passed the filter */
 	uint64_t written; /* packets in the file; buffered ones count when they are flushed */
 	uint64_t dropped; /* matched but not written: full disk, failed write, capture stopped */
-	bool stopped; /* a write failed; nothing more is written. The file holds whole packets only
-		       */
-	int error;    /* errno of that failure */
+	bool stopped;     /* a write failed: no more is written, and the file holds whole packets */
+	int error;        /* errno of that failure */
 };
 
 LW_API LW_MUST_CHECK int lw_capture_open(const struct lw_capture_options *options,
@@ -55,9 +54,9 @@ LW_API void lw_capture_counters(const struct lw_capture *capture,
 				struct lw_capture_counters *ret_counters);
 
 /*
- * Show a packet at a point of a provider's own: LW_CAPTURE_SESSION_IN and _OUT as it comes from and goes
- * to the peer, LW_CAPTURE_DROP with the reason. port names where (NULL: unknown). Costs one branch while
- * nothing is attached. The device's points are the flow's and are shown by it.
+ * Show a packet at a point of a provider's own: LW_CAPTURE_SESSION_IN and _OUT as it comes from and
+ * goes to the peer, LW_CAPTURE_DROP with the reason. port names where (NULL: unknown). Costs one
+ * branch while nothing is attached. The device's points are the flow's and are shown by it.
  */
 LW_API void lw_capture_show(struct lw_capture_set *set, enum lw_capture_point point,
 			    const struct lw_packet *packet, const char *port, enum lw_drop reason);

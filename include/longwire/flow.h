@@ -102,7 +102,8 @@ LW_API ssize_t lw_packet_flow_write(struct lw_packet_flow *flow, uint16_t queue,
 LW_API LW_MUST_CHECK int lw_packet_flow_take(struct lw_packet_flow *flow, uint16_t queue,
 					     struct lw_descriptor *ret_descriptor);
 
-/* The captures of the tunnel that this flow belongs to, for lw_capture_show(); NULL: none, which that accepts. */
+/* The captures of the tunnel that this flow belongs to, for lw_capture_show(); NULL: none, which
+ * that accepts. */
 LW_API struct lw_capture_set *lw_packet_flow_captures(struct lw_packet_flow *flow);
 
 struct lw_flow_counters {

@@ -127,8 +127,8 @@ struct lw_hub_status {
 
 LW_API void lw_hub_status(const struct lw_hub *hub, struct lw_hub_status *ret_status);
 
-/* Attach a capture to this hub's points until it is detached or either is freed. -ENOSPC: too many.
- */
+/* Attach a capture to this hub's points until it is detached or either is freed. -ENOSPC: too
+ * many. */
 LW_API LW_MUST_CHECK int lw_hub_attach_capture(struct lw_hub *hub, struct lw_capture *capture);
 
 LW_END

@@ -12,8 +12,8 @@ struct lw_timer;
 
 struct lw_loop_options {
 	size_t size;
-	/* Nanoseconds that never go back; NULL: CLOCK_BOOTTIME. A test gives its own and moves it.
-	 */
+	/* Nanoseconds that never go back; NULL: CLOCK_BOOTTIME. A test gives its own and moves
+	 * it. */
 	uint64_t (*now_ns)(void *user);
 	void *user;
 };

@@ -55,8 +55,9 @@ struct lw_start_options {
 
 /*
  * A completion is finished exactly once: a second time aborts the program, never is found out by a
- * watchdog (start 60 s, stop 20 s) that finishes it with ETIMEDOUT and drops the provider's later
- * call. It can be finished until its loop is freed, also after the tunnel ended.
+ * watchdog (start 60 s, stop 20 s, unless the connection's options say otherwise) that finishes it
+ * with ETIMEDOUT and drops the provider's later call. It can be finished until its loop is freed,
+ * also after the tunnel ended.
  */
 LW_API void lw_completion_finish(struct lw_completion *completion, const struct lw_error *error);
 /* The same with an answer, for a message's completion; bytes are copied. */
@@ -67,10 +68,12 @@ LW_API void lw_completion_reply(struct lw_completion *completion, const void *da
  * that messages are answered with nothing. Every call comes on the loop's thread.
  *
  *   start    connect, learn, set the network settings, then finish. Packets flow once it is
- * finished without error. Finishing with an error ends the tunnel without a call of stop: the flow
- * is no longer used then. stop     tear down, then finish. Called at most once for each start, also
- * when start is pending; then the pending start must still be finished (with an error), before or
- * after. message  finish with a reply or NULL.
+ *            finished without error. Finishing with an error ends the tunnel without a call of
+ *            stop: the flow is no longer used then.
+ *   stop     tear down, then finish. Called at most once for each start, also when start is
+ *            pending; then the pending start must still be finished (with an error), before or
+ *            after.
+ *   message  finish with a reply or NULL.
  */
 struct lw_provider_ops {
 	size_t size;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* IP addresses, prefixes, MAC addresses and endpoints as values; parsing refuses what is ambiguous.
- */
+/* IP addresses, prefixes, MAC addresses and endpoints as values; parsing refuses what is
+ * ambiguous. */
 #ifndef BASE_ADDRESS_H
 #define BASE_ADDRESS_H
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Memory that is erased, memory that costs nothing until touched, descriptors that are closed once.
- */
+/* Memory that is erased, memory that costs nothing until touched, descriptors that are closed
+ * once. */
 #include "base/memory.h"
 
 #include <errno.h>

@@ -21,8 +21,8 @@ struct lw_capture {
 	uint64_t matched;
 };
 
-/* Filter and write. A packet of the other layer, for which the file has no link type, is not seen.
- */
+/* Filter and write. A packet of the other layer, for which the file has no link type, is not
+ * seen. */
 void capture_take(struct lw_capture *capture, const struct lw_packet *packet);
 
 #endif

@@ -32,8 +32,8 @@ int savefile_new(const char *path, enum lw_layer layer, uint32_t snap_length,
 /* Flushes. */
 void savefile_free(struct savefile *savefile);
 
-/* Cut to the snap length, stamp with the wall clock, append. What fails shows in savefile_error().
- */
+/* Cut to the snap length, stamp with the wall clock, append. What fails shows in
+ * savefile_error(). */
 void savefile_write(struct savefile *savefile, const uint8_t *data, size_t length);
 /* Return: 0, or the negative errno that stopped it. */
 int savefile_flush(struct savefile *savefile);

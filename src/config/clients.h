@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The clients of a hub that stand in files of their own, and what holds for every client's entry.
- */
+/* The clients of a hub that stand in files of their own, and what holds for every client's
+ * entry. */
 #ifndef CONFIG_CLIENTS_H
 #define CONFIG_CLIENTS_H
 

@@ -72,8 +72,8 @@ const char *rules_hub_address(const char *text)
 	return NULL;
 }
 
-/* SHA-256 is 256 bits: 42 characters of six bits and one of four, whose last two bits must be zero.
- */
+/* SHA-256 is 256 bits: 42 characters of six bits and one of four, whose last two bits must be
+ * zero. */
 const char *rules_pin(const char *text)
 {
 	static const char digits[] =

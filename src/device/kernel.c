@@ -225,8 +225,8 @@ static void print_command(const struct lw_device_options *options, bool exists,
 		 user, options->queues > 1 ? " multi_queue" : "");
 }
 
-/* Return: "tap" or "tun"; "" if the interface is none of ours; NULL if there is no such interface.
- */
+/* Return: "tap" or "tun"; "" if the interface is none of ours; NULL if there is no such
+ * interface. */
 static const char *kind_of_interface(const char *name)
 {
 	struct ethtool_drvinfo info = { .cmd = ETHTOOL_GDRVINFO };

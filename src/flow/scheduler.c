@@ -142,7 +142,7 @@ static void advance_tail(struct scheduler *scheduler, uint32_t span)
 	scheduler->is_full = scheduler->tail == scheduler->head;
 }
 
-/* Contiguous room from the tail on; the end of the ring is filled up when the unit must begin anew. */
+/* Contiguous room from the tail on; the end of the ring is filled up when a unit begins anew. */
 static bool make_contiguous(struct scheduler *scheduler, uint32_t span)
 {
 	uint32_t size = (uint32_t)scheduler->ring_size, rest = size - scheduler->tail;

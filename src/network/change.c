@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* One thing that we change in the machine's network: made, replaced by another value, and undone.
- */
+/* One thing that we change in the machine's network: made, replaced by another value, and
+ * undone. */
 #include "network/change.h"
 
 #include <errno.h>

@@ -90,8 +90,8 @@ bool change_is_gone(int result);
  */
 size_t change_diff(const struct changes *old, const struct changes *next, struct step *steps);
 
-/* Do a step (or, with old and next exchanged, undo it). 0 or a negative errno, and target->detail.
- */
+/* Do a step (or, with old and next exchanged, undo it). 0 or a negative errno, and
+ * target->detail. */
 int change_run(struct change_target *target, const struct step *step);
 
 #endif

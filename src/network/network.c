@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The machine's network, changed in transactions: facts, plan, difference, steps, and back again.
- */
+/* The machine's network, changed in transactions: facts, plan, difference, steps, and back
+ * again. */
 #include "network/network.h"
 
 #include <errno.h>
@@ -163,7 +163,8 @@ static void forget_former_link(struct network *network, int index)
 	network->index = index;
 }
 
-/* Ours, but nobody's any more; and with a smaller metric than ours they could lead the hub's address astray. */
+/* Ours, but nobody's any more; and with a smaller metric than ours they could lead the hub's
+ * address astray. */
 static void remove_stale(struct network *network, struct rtnetlink *rtnetlink,
 			 const struct facts *facts)
 {

@@ -57,8 +57,8 @@ struct network_plan {
 int network_new(const char *name, struct network **ret_network);
 int network_apply(struct network *network, const struct network_plan *plan,
 		  struct lw_error *ret_error);
-/* Undo everything; failures are logged and the rest goes on. Return: 0 or the first negative errno.
- */
+/* Undo everything; failures are logged and the rest goes on. Return: 0 or the first negative
+ * errno. */
 int network_undo(struct network *network);
 /* Undoes, too. */
 void network_free(struct network *network);

@@ -430,8 +430,8 @@ int plan_build(const char *name, const struct network_plan *plan, const struct f
 	if (r < 0)
 		return r;
 	r = append_link(&b);
-	/* An interface that is down has no use for addresses, and the kernel takes routes off it.
-	 */
+	/* An interface that is down has no use for addresses, and the kernel takes routes off
+	 * it. */
 	if (r == 0 && plan->up)
 		r = append_addresses(&b);
 	if (r == 0 && plan->up)

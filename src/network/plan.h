@@ -18,8 +18,8 @@ enum { PLAN_LISTENERS_MAX = 64, PLAN_STALE_MAX = 64 };
 /* The protocol number of our routes: 'l'. */
 enum { PLAN_ROUTE_PROTOCOL = 0x6c };
 
-/* What the main table says of a destination: the longest route that covers it whole, none of ours.
- */
+/* What the main table says of a destination: the longest route that covers it whole, none of
+ * ours. */
 struct route_lookup {
 	struct ip_prefix destination;
 	struct route best;
@@ -35,8 +35,8 @@ struct facts {
 	bool is_ipv6_disabled;
 	char accept_ra[SYSCTL_TEXT_SIZE], ip4_forward[SYSCTL_TEXT_SIZE],
 		ip6_forward[SYSCTL_TEXT_SIZE];
-	/* Interfaces that listen to router advertisements only while the machine does not forward.
-	 */
+	/* Interfaces that listen to router advertisements only while the machine does not
+	 * forward. */
 	char listeners[PLAN_LISTENERS_MAX][IFNAMSIZ];
 	size_t n_listeners;
 	struct route_lookup

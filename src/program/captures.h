@@ -23,8 +23,8 @@ struct captures {
 	size_t n;
 };
 
-/* configured: of struct capture_config, which must outlive the captures. On failure none is open.
- */
+/* configured: of struct capture_config, which must outlive the captures. On failure none is
+ * open. */
 int captures_open(struct captures *captures, enum lw_layer layer,
 		  const struct item_list *configured, struct lw_error *ret_error);
 void captures_close(struct captures *captures);

@@ -129,8 +129,8 @@ static void tell_observer(struct lw_provider *provider)
 {
 	struct lw_connection *connection = connection_of(provider);
 
-	/* Each call may set another observer, start, stop, or free: everything is looked at again.
-	 */
+	/* Each call may set another observer, start, stop, or free: everything is looked at
+	 * again. */
 	while (connection->n_untold > 0) {
 		enum lw_status status = connection->untold[0];
 

@@ -112,8 +112,8 @@ void provider_init(struct lw_provider *provider, struct lw_loop *loop,
 /* In IDLE only. Completions that a provider still holds stay his. */
 void provider_done(struct lw_provider *provider);
 
-/* Begin a run. The flow is used until owner->ended. 0; -EALREADY unless IDLE; -ENOMEM or -ENOSPC.
- */
+/* Begin a run. The flow is used until owner->ended. 0; -EALREADY unless IDLE; -ENOMEM or
+ * -ENOSPC. */
 int provider_start(struct lw_provider *provider, struct lw_packet_flow *flow,
 		   const struct lw_start_options *options);
 /* Begin to end; error (may be NULL) becomes the last error. Return: 1, or 0 when there is nothing

@@ -16,7 +16,7 @@ enum { FDB_CAPACITY_MAX = 1 << 20 };
 
 struct fdb_entry {
 	struct mac_address mac;
-	uint16_t vlan; /* 0: untagged; tags are opaque today, so always 0 */
+	uint16_t vlan; /* 0: untagged; the switch passes tags unread, so always 0 */
 	struct vport *port;
 	uint64_t seen_ns;
 	uint64_t moves_ns; /* when all moves to other ports so far are paid for (GCRA) */

@@ -27,8 +27,8 @@ static bool is_tag(uint16_t type)
 	return type == 0x8100 || type == 0x88a8 || type == 0x9100 || type == 0x9200;
 }
 
-/* Addresses that only bridges listen to: STP of customers and providers, and Cisco's per-VLAN STP.
- */
+/* Addresses that only bridges listen to: STP of customers and providers, and Cisco's per-VLAN
+ * STP. */
 static bool is_bridge_address(const uint8_t *target)
 {
 	static const uint8_t stp[5] = { 0x01, 0x80, 0xc2, 0x00, 0x00 };

@@ -152,8 +152,8 @@ static void give_node(struct prefix_table *table, uint32_t number)
 	table->unused = number;
 }
 
-/* Put a new prefix where link leads now: above what is there, or beside it under a fork, or alone.
- */
+/* Put a new prefix where link leads now: above what is there, or beside it under a fork, or
+ * alone. */
 static void hang(struct prefix_table *table, uint32_t *link, int root, struct bits bits,
 		 uint8_t length, void *value)
 {

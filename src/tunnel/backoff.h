@@ -2,8 +2,9 @@
 /*
  * When to try again: a pure function of what happened, how long ago it began, and a random number.
  *
- *   lost, unreachable, reset, hub shutting down   0.1 … 0.3 s at first, doubling to at most 2 s
- * apart for ten minutes, then to 30 s refused (not admitted, wrong version)         30 … 45 s
+ *   lost, unreachable, reset, hub shutting down   0.1 … 0.2 s at first, doubling to at most 2 s
+ *                                                 apart for ten minutes, then to at most 30 s
+ *   refused (not admitted, wrong version)         30 … 45 s
  *   replaced (the same identity elsewhere)        30 … 45 s
  */
 #ifndef TUNNEL_BACKOFF_H

@@ -14,8 +14,8 @@ static void forget_prefixes(struct lw_tunnel *tunnel)
 		vswitch_clear_prefixes(tunnel->vswitch, &tunnel->device);
 }
 
-/* From now on only what is addressed to this machine, or to the networks it speaks for, comes in.
- */
+/* From now on only what is addressed to this machine, or to the networks it speaks for, comes
+ * in. */
 static void learn_prefixes(struct lw_tunnel *tunnel, const struct accepted *accepted)
 {
 	if (tunnel->layer != LW_LAYER_IP)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The handshake role's own side: sockets that wait, sockets that shake hands, sockets that linger.
- */
+/* The handshake role's own side: sockets that wait, sockets that shake hands, sockets that
+ * linger. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <string.h>
@@ -13,10 +13,11 @@
 #include "tunnel/roles.h"
 
 /*
- * SILENT   nothing that decides has come        → READY on a plausible beginning, gone on anything
- * else READY    a ClientHello waits for a place      → ACTIVE when there is one ACTIVE   has a TLS
- * context                    → gone (result given), LINGERING after a refusal or failure LINGERING
- * the result is given; our last bytes are on their way
+ *   SILENT      nothing that decides has come   → READY on a plausible beginning, else gone
+ *   READY       a ClientHello waits for a place → ACTIVE when there is one
+ *   ACTIVE      has a TLS context               → gone (result given), LINGERING after a refusal or
+ *                                                 failure
+ *   LINGERING   the result is given; our last bytes are on their way
  */
 enum pending_state { PENDING_SILENT = 1, PENDING_READY, PENDING_ACTIVE, PENDING_LINGERING };
 
@@ -101,7 +102,8 @@ static void pending_fail(struct pending *pending, enum handshake_outcome outcome
 	pending_free(pending);
 }
 
-/* Whoever fails on purpose, and often, makes the others wait less: a descriptor is all that one costs. */
+/* Whoever fails on purpose, and often, makes the others wait less: a descriptor is all that one
+ * costs. */
 static void linger(struct pending *pending)
 {
 	struct handshake_role *role = pending->role;
@@ -251,7 +253,8 @@ static void activate(struct pending *pending)
 	step(pending, pending->prefix, pending->prefix_length);
 }
 
-/* Who has made no progress for the longest, if that is long enough. key: of that address; NULL: of all. */
+/* Who has made no progress for the longest, if that is long enough. key: of that address; NULL: of
+ * all. */
 static struct pending *most_stalled(const struct handshake_role *role, const struct ip_address *key)
 {
 	uint64_t now = lw_loop_now_ns(role->loop);
@@ -286,7 +289,7 @@ static bool make_place(struct handshake_role *role, const struct ip_address *key
 	return true;
 }
 
-/* The newest first: where there are more than can be served, the oldest have waited in vain already. */
+/* The newest first: where there are more than can be served, the oldest have waited in vain. */
 static struct pending *next_ready(struct handshake_role *role)
 {
 	if (role->n_active == HANDSHAKE_ACTIVE_MAX && !most_stalled(role, NULL))

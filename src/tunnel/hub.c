@@ -11,7 +11,7 @@
 #include "flow/flow.h"
 #include "tunnel/hub_internal.h"
 
-enum { HUB_MTU_DEFAULT = 1500, HUB_MTU_MIN = 576, HUB_MTU_MAX = 9216, STOP_MS = 1000 };
+enum { HUB_MTU_DEFAULT = 1500, HUB_MTU_MIN = 576, HUB_MTU_MAX = 9216, PARTING_MS = 250 };
 
 /* ---- the device's port */
 
@@ -335,7 +335,7 @@ void lw_hub_stop(struct lw_hub *hub, void (*stopped)(void *user), void *user)
 		port_end_sessions(port, GOODBYE_SHUTDOWN, "the hub is shutting down");
 	}
 	/* Goodbyes are on their way within this time, or will not arrive. */
-	loop_timer_set_in_ms(hub->loop, &hub->stopping, is_idle ? 0 : STOP_MS / 4);
+	loop_timer_set_in_ms(hub->loop, &hub->stopping, is_idle ? 0 : PARTING_MS);
 }
 
 /* ---- peers */

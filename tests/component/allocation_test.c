@@ -83,8 +83,8 @@ static void connecting__each_failing_allocation__recovers(void **state)
 
 		fail_at = ++n;
 		has_failed = false;
-		/* The rig's own memory is not spared: only what runs from the loop is tried here.
-		 */
+		/* The rig's own memory is not spared: only what runs from the loop is tried
+		 * here. */
 		if (lw_connection_start(a->connection, NULL, NULL) >= 0)
 			rig_pass(rig, 500);
 		fail_at = 0;

@@ -262,8 +262,8 @@ static void make_peace(struct zoo *zoo)
 		zoo->clients[i]->is_black_hole_up = zoo->clients[i]->is_black_hole_down = false;
 		zoo->clients[i]->chunk = 0;
 	}
-	/* What was swallowed is noticed within ten seconds; a hub that refused is asked again after 45.
-	 */
+	/* What was swallowed is noticed within ten seconds; a hub that refused is asked again after
+	 * 45. */
 	rig_pass(zoo->rig, 11000);
 	assert_true(rig_until(zoo->rig, are_all_up, zoo, 60000));
 	rig_pass(zoo->rig, 12000);

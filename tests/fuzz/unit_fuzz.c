@@ -24,8 +24,8 @@ static void fail(const char *what)
 	abort();
 }
 
-/* Show the decoder only the first `shown` bytes, then more each time it asks, at most step at once.
- */
+/* Show the decoder only the first `shown` bytes, then more each time it asks, at most step at
+ * once. */
 static void decode_all(const uint8_t *data, size_t size, uint32_t frame_max, size_t step,
 		       struct outcome *outcome)
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A fresh network namespace for the running test, with or without root. Include after <cmocka.h>.
- */
+/* A fresh network namespace for the running test, with or without root. Include after
+ * <cmocka.h>. */
 #ifndef SUPPORT_NAMESPACE_H
 #define SUPPORT_NAMESPACE_H
 

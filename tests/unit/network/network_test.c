@@ -784,8 +784,8 @@ static void gateway__routers_default_route__is_kept(void **state)
 	close_fd(&fd);
 }
 
-/* What the table lets through, with packets: an outer host beyond e1 and a client inside the TUN.
- */
+/* What the table lets through, with packets: an outer host beyond e1 and a client inside the
+ * TUN. */
 static void send_udp(int fd, const char *from, const char *to)
 {
 	uint8_t packet[28] = { 0x45, 0, 0, 28, 0, 1, 0, 0, 64, 17 };

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The manual page has every key of the configuration and no other, every command, and every option.
- */
+/* The manual page has every key of the configuration and no other, every command, and every
+ * option. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

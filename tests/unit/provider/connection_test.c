@@ -1075,8 +1075,8 @@ static void finish_both(void)
 	finish(&actor.stopping, 0);
 }
 
-/* stop is called where it has to be, and nothing is left whether the provider ever finishes or not.
- */
+/* stop is called where it has to be, and nothing is left whether the provider ever finishes or
+ * not. */
 static void lw_connection_free__in_every_state__stopped_at_once_and_nothing_left(void **state)
 {
 	static const int stops[WAYS] = { 0, 1, 1, 1, 1, 1 };

@@ -159,8 +159,8 @@ static void dhcp__in_fragments__only_the_first_matters(void **state)
 	assert_int_equal(classify(&f), LW_DROP_NONE);
 }
 
-/* What stands between the addresses and a router advertisement, and whether that is seen through.
- */
+/* What stands between the addresses and a router advertisement, and whether that is seen
+ * through. */
 static void ra__behind_tags_and_snap__is_seen(void **state)
 {
 	static const struct {

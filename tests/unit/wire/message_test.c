@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Control messages: round trips, every bound from both sides, and what is told about a wrong one.
- */
+/* Control messages: round trips, every bound from both sides, and what is told about a wrong
+ * one. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
