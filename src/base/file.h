@@ -11,7 +11,7 @@ struct lw_error;
 enum file_trust {
 	FILE_ANY = 0,    /* readable by us is enough */
 	FILE_CONFIG = 1, /* owned by root or us, not writable by group or others */
-	FILE_SECRET = 2, /* the same, and not readable by group or others: THREATS T46 */
+	FILE_SECRET = 2, /* the same, and not readable by group or others */
 };
 
 /*

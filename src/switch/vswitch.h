@@ -83,7 +83,7 @@ struct vport_policy {
 	uint32_t broadcast_per_second, multicast_per_second, unknown_per_second; /* burst: twice */
 };
 
-/* The defaults of behind: host or lan (DESIGN and lw_peer_options), for everything that is 0 in the
+/* The defaults of behind: host or lan (see lw_peer_options), for everything that is 0 in the
  * policy. */
 void vport_policy_complete(struct vport_policy *policy);
 
