@@ -347,7 +347,6 @@ void lw_provider_set_network_settings(struct lw_provider *provider,
 				      void *user)
 {
 	struct settings_answer answer = { .done = done, .user = user };
-
 	bool is_full = done && provider->n_answers == PROVIDER_ANSWERS_MAX;
 
 	if (is_full)

@@ -10,7 +10,7 @@
  * sealed while sealed bytes are still unsent, so that what waits stays where it can be scheduled.
  *
  * A stream ends once: OPEN → ENDED. ended() is told from the deferred pass, with who broke what.
- * What is in flight then (goodbye, alert) is sent as far as the socket takes it; stream_close()
+ * What is in flight then (goodbye, alert) is sent as far as the socket takes it; stream_linger()
  * lets it linger for a second so that the peer can read it.
  *
  * Keys. A peer's KeyUpdate is always answered. Our own key is renewed between two batches once
@@ -48,7 +48,7 @@ enum stream_end {
 	STREAM_END_LOST = 2,   /* reset, FIN without close_notify, or a time-out of TCP */
 	STREAM_END_BROKEN = 3, /* the peer broke a rule; text says which */
 	STREAM_END_STALLED = 4,
-	STREAM_END_LOCAL = 5, /* stream_end() */
+	STREAM_END_LOCAL = 5, /* stream_finish() */
 };
 
 struct stream_ops {
