@@ -15,9 +15,10 @@
  *   come last, are named ret_…, and are untouched on failure. Where a user needs to know why, the
  *   last parameter is a struct lw_error that may be NULL.
  * - Objects are opaque, made by _new or _open and ended by _free or _close, which accept NULL.
- * - Value structs begin with their size (set by the initialiser macros below or by hand), so that a
+ * - Value structs begin with their size, which the caller sets (.size = sizeof(…)), so that a
  *   program built against an older header runs with a newer library. Everything in them is copied
- *   during the call; the caller keeps what is his.
+ *   during the call, except where it says "borrowed" or "must stay valid"; the caller keeps what is
+ *   his.
  * - One loop, one thread: every call on an object happens on the thread that dispatches its loop,
  *   and callbacks come on that thread. lw_loop_post() alone may be called from elsewhere.
  */
