@@ -97,6 +97,8 @@ ssize_t record_seal(struct record_sealer *sealer, const uint8_t *plain, size_t l
 bool record_sealer_wants_renewal(const struct record_sealer *sealer); /* beyond RECORD_RENEW_AT */
 /* Another record of data, of full size and with the reserve behind it, might exceed the limit. */
 bool record_sealer_is_spent(const struct record_sealer *sealer);
+/* The peer's key has come as far. */
+bool record_opener_wants_renewal(const struct record_opener *opener);
 /* TLS 1.3: seal a KeyUpdate (request or not) and renew our own key. Return: bytes written, -ENOSPC,
  * -EOPNOTSUPP (TLS 1.2), -EIO. */
 ssize_t record_seal_key_update(struct record_sealer *sealer, bool request, uint8_t *out,

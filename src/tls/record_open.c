@@ -73,6 +73,12 @@ void record_opener_free(struct record_opener *opener)
 	free(opener);
 }
 
+bool record_opener_wants_renewal(const struct record_opener *opener)
+{
+	return record_cipher_is_gcm(&opener->cipher) &&
+	       opener->cipher.secrets.blocks >= RECORD_RENEW_AT;
+}
+
 static enum record_status finish(struct record_opener *opener, enum record_status end, int alert,
 				 const char *reason)
 {

@@ -130,9 +130,12 @@ static void session_ended(struct session *session, const struct session_end *end
 	struct lw_error error;
 
 	session_free(session, &tunnel->lingers);
+	if (tunnel->succession.session == session)
+		client_succession_ended(tunnel, end.text);
 	if (!was_ours)
 		return;
 	tunnel->session = NULL;
+	client_succession_cancel(tunnel);
 	client_forget_next(tunnel);
 	if (end.by_peer)
 		error_set(&error, 0, LW_DOMAIN_CONNECTION, error_of_goodbye(&end),
@@ -182,6 +185,10 @@ static void session_up(struct session *session)
 {
 	struct lw_tunnel *tunnel = session->user;
 
+	if (session->predecessor) {
+		tunnel->session = session;
+		client_succeeded(tunnel);
+	}
 	if (session->peer_hello.mtu < session->mtu && tunnel->mtu)
 		log_warning("the network's MTU is %u: larger packets will be dropped",
 			    session->peer_hello.mtu);
@@ -193,7 +200,7 @@ static void session_packets(struct session *session, const struct lw_packet *pac
 	struct lw_tunnel *tunnel = session->user;
 	struct lw_capture_set *captures = lw_packet_flow_captures(tunnel->flow);
 
-	if (tunnel->session != session)
+	if (!session_is_part_of(session, tunnel->session))
 		return;
 	for (size_t i = 0; i < n; i++)
 		lw_capture_show(captures, LW_CAPTURE_SESSION_IN, &packets[i], tunnel->hub.name,
@@ -217,6 +224,7 @@ static void session_dropped(struct session *session, const struct lw_packet *pac
 static const struct session_ops client_session_ops = {
 	.dropped = session_dropped,
 	.up = session_up,
+	.worn = client_succeed,
 	.packets = session_packets,
 	.settings = client_take_offer,
 	.ended = session_ended,
@@ -282,16 +290,30 @@ static void read_device(struct lw_tunnel *tunnel)
 
 /* ---- attempts */
 
-static void handshake_done(struct handshake_result *result, void *user)
+int client_session_new(struct lw_tunnel *tunnel, struct handshake_result *result,
+		       struct session *predecessor, struct session **ret_session)
 {
-	struct lw_tunnel *tunnel = user;
 	const struct session_options options = {
 		.side = ADMISSION_CLIENT,
 		.layer = tunnel->layer,
 		.mtu = tunnel->mtu ? tunnel->mtu : 1500,
+		.predecessor = predecessor,
 		.ops = &client_session_ops,
 		.user = tunnel,
 	};
+	int outcome =
+		session_new(tunnel->loop, result->fd, &result->session, &options, ret_session);
+
+	if (outcome < 0)
+		return outcome;
+	result->fd = -1;
+	list_append(&tunnel->sessions, &(*ret_session)->list);
+	return 0;
+}
+
+static void handshake_done(struct handshake_result *result, void *user)
+{
+	struct lw_tunnel *tunnel = user;
 	struct lw_error error;
 	int outcome;
 
@@ -304,14 +326,12 @@ static void handshake_done(struct handshake_result *result, void *user)
 			    &error);
 		return;
 	}
-	outcome =
-		session_new(tunnel->loop, result->fd, &result->session, &options, &tunnel->session);
+	outcome = client_session_new(tunnel, result, NULL, &tunnel->session);
 	if (outcome < 0) {
 		error_errno(&error, -outcome, "%s", tunnel->address);
 		link_failed(tunnel, BACKOFF_LOST, &error);
 		return;
 	}
-	result->fd = -1;
 	link_set(tunnel, LW_LINK_HELLO);
 	loop_timer_set_in_ms(tunnel->loop, &tunnel->timer, SETTINGS_WAIT_MS);
 }
@@ -338,22 +358,34 @@ static void dialed(int fd, const struct sockaddr_storage *peer, const struct lw_
 	link_set(tunnel, LW_LINK_HANDSHAKE);
 }
 
-static void ask_dial(struct lw_tunnel *tunnel)
+int client_ask_dial(struct lw_tunnel *tunnel, int *ret_fd, struct sockaddr_storage *ret_peer)
 {
 	struct sockaddr_storage peer = { 0 };
-	struct lw_error error;
 	int fd = -1, result = tunnel->dial(tunnel->dial_user, &fd);
 
+	if (result < 0)
+		return result;
 	/* Whoever says that it worked and gives nothing is not believed. */
-	if (result >= 0 && fd < 0)
-		result = -EBADF;
+	if (fd < 0)
+		return -EBADF;
+	(void)getpeername(fd, (struct sockaddr *)&peer, &(socklen_t){ sizeof(peer) });
+	socket_prepare(fd);
+	*ret_fd = fd;
+	*ret_peer = peer;
+	return 0;
+}
+
+static void ask_dial(struct lw_tunnel *tunnel)
+{
+	struct sockaddr_storage peer;
+	struct lw_error error;
+	int fd, result = client_ask_dial(tunnel, &fd, &peer);
+
 	if (result < 0) {
 		error_errno(&error, -result, "no connection to the hub");
 		dialed(-1, NULL, &error, tunnel);
 		return;
 	}
-	(void)getpeername(fd, (struct sockaddr *)&peer, &(socklen_t){ sizeof(peer) });
-	socket_prepare(fd);
 	dialed(fd, &peer, NULL, tunnel);
 }
 
@@ -441,7 +473,10 @@ void client_dismantle(struct lw_tunnel *tunnel)
 	if (!tunnel->loop)
 		return;
 	handshaker_cancel(take_pointer(tunnel->request));
-	session_free(take_pointer(tunnel->session), &tunnel->lingers);
+	tunnel->session = NULL;
+	client_succession_cancel(tunnel);
+	list_for_each_safe(node, &tunnel->sessions)
+		session_free(list_entry(node, struct session, list), &tunnel->lingers);
 	client_forget_next(tunnel);
 	lingers_free(&tunnel->lingers);
 	dialer_free(take_pointer(tunnel->dialer));
@@ -487,6 +522,7 @@ static void start(struct lw_provider *provider, const struct lw_start_options *o
 	tunnel->flow = lw_provider_packet_flow(provider);
 	tunnel->was_up = tunnel->is_applying = false;
 	tunnel->settings_seen = 0;
+	list_init(&tunnel->sessions);
 	list_init(&tunnel->lingers);
 	backoff_reset(&tunnel->backoff);
 	if (set_up(tunnel, &error) < 0) {
@@ -523,6 +559,7 @@ static void stop(struct lw_provider *provider, enum lw_stop_reason reason,
 	loop_timer_cancel(&tunnel->timer);
 	/* A borrowed flow may be freed as soon as this returns. */
 	lw_packet_flow_cancel_read(take_pointer(tunnel->flow), 0);
+	client_succession_cancel(tunnel);
 	if (tunnel->session) {
 		session_finish(tunnel->session, GOODBYE_NONE, "this end was stopped");
 		loop_timer_set_in_ms(tunnel->loop, &tunnel->timer, PARTING_MS);

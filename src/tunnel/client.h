@@ -16,6 +16,10 @@
  * link_set() is its only writer. A start is finished when UP is first reached; a session that ends
  * later makes the provider reassert, with device, addresses and routes in place, until UP is
  * reached again. How long to wait is backoff's to say; what of an offer is applied, acceptance's.
+ * While UP, a session whose key nears its end is succeeded: another connection is made beside it,
+ * to the same address, and takes over (client_succession.c). The link stays UP, and what fails of it
+ * is tried again; nobody else is told.
+ *
  * Only an unusable identity or settings that cannot be applied end the tunnel by itself, or any end
  * when it was told to try once.
  */
@@ -34,6 +38,15 @@
 #include "tunnel/session.h"
 
 enum { TUNNEL_PINS_MAX = 8, TUNNEL_NETWORKS_MAX = 64, TUNNEL_SETTINGS_PER_10S = 20 };
+
+/* A successor on its way, by one of the three. */
+struct succession {
+	bool is_under_way, was_told; /* was_told: that it fails */
+	uint64_t not_before_ns;      /* the next attempt */
+	struct dialer *dialer;
+	struct handshake_request *request;
+	struct session *session; /* its hello is awaited */
+};
 
 struct lw_tunnel {
 	/* Configuration, fixed. */
@@ -64,6 +77,8 @@ struct lw_tunnel {
 	struct handshaker *handshaker;
 	struct handshake_request *request;
 	struct session *session;
+	struct succession succession;
+	struct list sessions; /* all of them, also those that are ending */
 	struct list lingers;
 	struct backoff backoff;
 	struct loop_timer timer; /* next attempt, awaited settings, or parting */
@@ -88,6 +103,17 @@ void client_take_offer(struct session *session, const uint8_t *data, size_t leng
 void client_apply_next(struct lw_tunnel *tunnel);  /* the offer that waited, if there is one */
 void client_forget_next(struct lw_tunnel *tunnel); /* its session has ended */
 void client_settings_applied(const struct lw_error *error, void *user);
+/* client.c: ask the caller's dial function; 0 with a prepared socket, or a negative errno. */
+int client_ask_dial(struct lw_tunnel *tunnel, int *ret_fd, struct sockaddr_storage *ret_peer);
+/* client.c: a session on what a handshake gave; it takes the socket on success. */
+int client_session_new(struct lw_tunnel *tunnel, struct handshake_result *result,
+		       struct session *predecessor, struct session **ret_session);
+/* client_succession.c: the present session wants a successor; one that was on its way is up, or has
+ * ended; whatever is under way is given up. */
+void client_succeed(struct session *session);
+void client_succeeded(struct lw_tunnel *tunnel);
+void client_succession_ended(struct lw_tunnel *tunnel, const char *text);
+void client_succession_cancel(struct lw_tunnel *tunnel);
 /* The end of a stop that waits for its goodbye to go: at once. */
 void client_end_parting(struct lw_tunnel *tunnel);
 /* Forget everything of a start; completions are the caller's. */

@@ -16,7 +16,7 @@ enum { PORT_ADDRESSES_MAX = 8, PORT_NETWORKS_MAX = 64, HUB_POOLS_MAX = 4, HUB_OW
 
 /*
  * A port belongs to a peer's name and lives as long as it is configured. A session comes and goes;
- * joining is one whose hello has not come yet, and replaces session when it does.
+ * joining is one whose hello has not come yet, and replaces or succeeds session when it does.
  */
 struct lw_port {
 	struct vport vport;

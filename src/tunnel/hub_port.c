@@ -217,6 +217,10 @@ static void session_up(struct session *session)
 	port->joining = NULL;
 	port->session = session;
 	memcpy(port->address, port->joining_address, sizeof(port->address));
+	if (session->predecessor) { /* the peer's presence goes on */
+		log_debug("%s: carries on from %s (%s)", port->name, port->address, session->tls);
+		return;
+	}
 	port->since = time(NULL);
 	port->sessions++;
 	if (old)
@@ -231,13 +235,20 @@ static void session_up(struct session *session)
 			    session->peer_hello.mtu, port->hub->mtu);
 }
 
+static struct session *present_session(struct session *session)
+{
+	struct lw_port *port = session->user;
+
+	return port->session;
+}
+
 static void session_packets(struct session *session, const struct lw_packet *packets, size_t n)
 {
 	struct lw_port *port = session->user;
 	struct lw_hub *hub = port->hub;
 	const struct capture_context context = { .port = port->name };
 
-	if (port->session != session)
+	if (!session_is_part_of(session, port->session))
 		return; /* replaced: what still comes belongs to nobody */
 	if (unlikely(hub->captures.points & LW_CAPTURE_SESSION_IN))
 		for (size_t i = 0; i < n; i++)
@@ -285,6 +296,7 @@ static void session_dropped(struct session *session, const struct lw_packet *pac
 static const struct session_ops hub_session_ops = {
 	.dropped = session_dropped,
 	.up = session_up,
+	.present = present_session,
 	.packets = session_packets,
 	.settings = ignore_settings,
 	.ended = session_ended,

@@ -22,7 +22,7 @@ static const uint64_t ns_per_ms = 1000000;
 
 const char *session_state_name(enum session_state state)
 {
-	static const char *const names[] = { "?", "hello", "up", "ended" };
+	static const char *const names[] = { "?", "hello", "up", "draining", "ended" };
 
 	return (size_t)state < ARRAY_SIZE(names) ? names[state] : names[0];
 }
@@ -31,7 +31,8 @@ static void session_set_state(struct session *session, enum session_state next)
 {
 	static const unsigned allowed[] = {
 		[SESSION_HELLO] = 1u << SESSION_UP | 1u << SESSION_ENDED,
-		[SESSION_UP] = 1u << SESSION_ENDED,
+		[SESSION_UP] = 1u << SESSION_DRAINING | 1u << SESSION_ENDED,
+		[SESSION_DRAINING] = 1u << SESSION_ENDED,
 		[SESSION_ENDED] = 0,
 	};
 
@@ -47,6 +48,92 @@ static uint64_t now_us(const struct session *session)
 	return lw_loop_now_ns(session->loop) / 1000;
 }
 
+static bool is_live(const struct session *session)
+{
+	return session->state == SESSION_UP || session->state == SESSION_DRAINING;
+}
+
+/* ---- succession */
+
+bool session_may_be_succeeded(const struct session *session)
+{
+	return session->state == SESSION_UP && !session->predecessor && !session->successor;
+}
+
+bool session_is_part_of(const struct session *session, const struct session *present)
+{
+	return present && (session == present || session == present->predecessor);
+}
+
+static void link_sessions(struct session *predecessor, struct session *successor)
+{
+	predecessor->successor = successor;
+	successor->predecessor = predecessor;
+}
+
+/* One of two ends, or goes: each is on its own from now on. */
+static void unlink_sessions(struct session *session)
+{
+	struct session *predecessor = take_pointer(session->predecessor);
+	struct session *successor = take_pointer(session->successor);
+
+	if (predecessor) {
+		predecessor->successor = NULL;
+		if (predecessor->got_last || predecessor->state == SESSION_DRAINING)
+			session_finish(predecessor, GOODBYE_NONE, "its successor has ended");
+	}
+	if (successor) {
+		successor->predecessor = NULL;
+		if (successor->state == SESSION_HELLO)
+			session_finish(successor, GOODBYE_NONE, "what it was to succeed has ended");
+		stream_resume(&successor->stream);
+	}
+}
+
+/* Everything has been said on it, by both. */
+static void end_drained(struct session *session)
+{
+	if (session->state == SESSION_DRAINING && session->got_last &&
+	    session->stream.last == STREAM_LAST_SENT)
+		session_finish(session, GOODBYE_NONE, "its successor carries on");
+}
+
+static void hand_over(struct session *session)
+{
+	struct session *predecessor = session->predecessor;
+
+	session->rtt_us = predecessor->rtt_us;
+	session_set_state(predecessor, SESSION_DRAINING);
+	if (!predecessor->got_last)
+		stream_pause(&session->stream);
+	stream_say_last(&predecessor->stream);
+	stream_flush(&predecessor->stream);
+}
+
+static void got_last(struct session *session)
+{
+	if (!session->successor) {
+		session_finish(session, GOODBYE_NONE, "the stream has ended");
+		return;
+	}
+	session->got_last = true;
+	stream_resume(&session->successor->stream);
+	end_drained(session);
+}
+
+/* Hub: a hello may name the session of its own peer that is up, to succeed it, and nothing else. */
+static bool succeeds_present(struct session *session, const struct hello *hello)
+{
+	struct session *present = session->ops->present ? session->ops->present(session) : NULL;
+
+	if (!present || !hello->has_session || hello->succeeds != 1 ||
+	    !session_may_be_succeeded(present) ||
+	    memcmp(present->id, hello->session, sizeof(present->id)) != 0)
+		return false;
+	link_sessions(present, session);
+	return true;
+}
+
 /* The end is decided here; the stream tells it. */
 static void end(struct session *session, const struct session_end *why)
 {
@@ -56,6 +143,7 @@ static void end(struct session *session, const struct session_end *why)
 	session_set_state(session, SESSION_ENDED);
 	loop_timer_cancel(&session->timer);
 	session->stream.scheduler = NULL;
+	unlink_sessions(session);
 }
 
 void session_finish(struct session *session, enum goodbye_code code, const char *text)
@@ -93,12 +181,17 @@ static void send_hello(struct session *session)
 			    WIRE_OFFLOAD_USO,
 		.rekey = session->is_tls13 ? WIRE_REKEY_UPDATE : WIRE_REKEY_STREAM,
 		.streams = 1,
-		.has_session = session->side == ADMISSION_HUB,
+		.has_session = session->side == ADMISSION_HUB || session->predecessor,
 	};
+	const struct session *named =
+		session->side == ADMISSION_HUB ? session : session->predecessor;
 	uint8_t body[UNIT_HELLO_MAX];
 	int length;
 
-	memcpy(hello.session, session->id, sizeof(hello.session));
+	if (named)
+		memcpy(hello.session, named->id, sizeof(hello.session));
+	if (named && named != session)
+		hello.succeeds = 1;
 	length = hello_encode(&hello, body, sizeof(body));
 	if (length > 0)
 		(void)stream_send(&session->stream, UNIT_HELLO, body, (size_t)length);
@@ -122,8 +215,11 @@ static bool hello_is_good(struct session *session, const struct hello *hello)
 		session_finish(session, GOODBYE_LAYER, text);
 		return false;
 	}
-	if (session->side == ADMISSION_HUB && (hello->has_session || hello->succeeds)) {
-		session_finish(session, GOODBYE_PROTOCOL, "further streams are not offered here");
+	if (session->side == ADMISSION_HUB && (hello->has_session || hello->succeeds) &&
+	    !succeeds_present(session, hello)) {
+		session_finish(session, GOODBYE_PROTOCOL,
+			       "further streams are not offered here, only a successor of the "
+			       "present session");
 		return false;
 	}
 	return true;
@@ -190,6 +286,8 @@ static void got_hello(struct session *session, const struct unit *unit)
 	session_set_state(session, SESSION_UP);
 	session->stream.scheduler = session->scheduler;
 	session->ops->up(session);
+	if (session->predecessor && session->state == SESSION_UP)
+		hand_over(session);
 	session_flush(session);
 }
 
@@ -224,7 +322,7 @@ static void flush_packets(struct session *session)
 	size_t n = session->n_packets;
 
 	session->n_packets = 0;
-	if (n && session->state == SESSION_UP)
+	if (n && is_live(session))
 		session->ops->packets(session, session->packets, n);
 }
 
@@ -239,7 +337,7 @@ static void got_frame(struct session *session, const struct unit *unit)
 {
 	struct lw_packet packet;
 
-	if (session->state != SESSION_UP) {
+	if (!is_live(session)) {
 		break_rules(session, "a frame before hello");
 		return;
 	}
@@ -254,7 +352,7 @@ static void got_offload_frame(struct session *session, const struct unit *unit)
 	struct lw_packet packet;
 	uint16_t header_length;
 
-	if (session->state != SESSION_UP) {
+	if (!is_live(session)) {
 		break_rules(session, "a frame before hello");
 		return;
 	}
@@ -277,7 +375,7 @@ static void got_offload_frame(struct session *session, const struct unit *unit)
 
 static void got_settings(struct session *session, const struct unit *unit)
 {
-	if (session->side == ADMISSION_HUB || session->state != SESSION_UP)
+	if (session->side == ADMISSION_HUB || !is_live(session))
 		break_rules(session, "settings from one that may not set");
 	else
 		session->ops->settings(session, unit->body, unit->length);
@@ -289,6 +387,10 @@ static void got_unit(struct stream *stream, const struct unit *unit)
 
 	if (session->state == SESSION_ENDED)
 		return;
+	if (session->got_last && unit->type != UNIT_GOODBYE) {
+		break_rules(session, "a unit behind the last");
+		return;
+	}
 	/* What was in order before this unit counts, whatever this one is. */
 	if (unit->type != UNIT_FRAME && unit->type != UNIT_OFFLOAD_FRAME)
 		flush_packets(session);
@@ -314,8 +416,8 @@ static void got_unit(struct stream *stream, const struct unit *unit)
 	case UNIT_JOIN:
 		break_rules(session, "a join from one that has joined");
 		break;
-	case UNIT_LAST: /* of a stream that has no successor: the end, in order */
-		session_finish(session, GOODBYE_NONE, "the stream has ended");
+	case UNIT_LAST:
+		got_last(session);
 		break;
 	case UNIT_MESSAGE: /* nobody is there to be told yet: like an optional unit */
 	default:
@@ -351,6 +453,11 @@ static void stream_ended(struct stream *stream, enum stream_end how, const char 
 	session->ops->ended(session, &session->end);
 }
 
+static void stream_drained(struct stream *stream)
+{
+	end_drained(container_of(stream, struct session, stream));
+}
+
 static void stream_broken(struct stream *stream, const char *text)
 {
 	struct session *session = container_of(stream, struct session, stream);
@@ -363,6 +470,7 @@ static const struct stream_ops stream_ops = {
 	.unit = got_unit,
 	.batch_end = batch_ended,
 	.broken = stream_broken,
+	.drained = stream_drained,
 	.ended = stream_ended,
 };
 
@@ -380,13 +488,32 @@ static void send_probe(struct session *session)
 	stream_flush(&session->stream);
 }
 
+/* Whether this end's key or the peer's nears its end, and cannot be renewed in place. */
+static bool is_worn(const struct session *session)
+{
+	const struct stream *stream = &session->stream;
+
+	return !stream->may_update && (record_sealer_wants_renewal(stream->sealer) ||
+				       record_opener_wants_renewal(stream->opener));
+}
+
+static void probe_due(struct session *session)
+{
+	send_probe(session);
+	if (session->ops->worn && session->state == SESSION_UP && is_worn(session))
+		session->ops->worn(session);
+}
+
 static void timer_due(struct loop_timer *timer)
 {
 	struct session *session = container_of(timer, struct session, timer);
-	uint64_t now = lw_loop_now_ns(session->loop);
-	uint64_t dead = session->stream.last_received_ns + SESSION_DEAD_MS * ns_per_ms;
+	uint64_t now = lw_loop_now_ns(session->loop), dead;
 	bool is_late = session->state == SESSION_HELLO && now >= session->hello_due_ns;
 
+	/* One that is not read, or has been told that nothing comes, hears nothing. */
+	if (session->stream.is_paused || session->got_last)
+		session->stream.last_received_ns = now;
+	dead = session->stream.last_received_ns + SESSION_DEAD_MS * ns_per_ms;
 	if (now >= dead || is_late) {
 		session_finish(session, GOODBYE_DEAD,
 			       now >= dead ? "nothing heard for 10 s" : "no hello within 10 s");
@@ -397,7 +524,7 @@ static void timer_due(struct loop_timer *timer)
 	if (now >= session->next_probe_ns) {
 		session->next_probe_ns = now + SESSION_PROBE_MS * ns_per_ms;
 		if (session->state == SESSION_UP)
-			send_probe(session);
+			probe_due(session);
 	}
 	if (session->state != SESSION_ENDED)
 		loop_timer_set(session->loop, &session->timer, MIN(dead, session->next_probe_ns));
@@ -428,6 +555,8 @@ int session_new(struct lw_loop *loop, int fd, struct tls_session *tls,
 		session_free(session, NULL);
 		return result;
 	}
+	if (options->predecessor)
+		link_sessions(options->predecessor, session);
 	if (session->side == ADMISSION_HUB)
 		random_bytes(session->id, sizeof(session->id));
 	else
@@ -446,6 +575,7 @@ void session_free(struct session *session, struct list *lingers)
 	if (!session)
 		return;
 	list_remove(&session->list);
+	unlink_sessions(session);
 	loop_timer_done(session->loop, &session->timer);
 	if (lingers && session->state == SESSION_ENDED)
 		stream_linger(&session->stream, lingers);

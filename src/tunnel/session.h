@@ -6,13 +6,22 @@
  *
  *   HELLO     the client has sent its hello, or the hub waits for it. Frames that come now break
  * the rules; frames to be sent are dropped (PORT_DOWN). → UP when the peer's hello is good, → ENDED
- *   UP        frames, settings, messages and probes flow. → ENDED
+ *   UP        frames, settings, messages and probes flow. → DRAINING, ENDED
+ *   DRAINING  a successor is up: what waits is sent, then UNIT_LAST, and no more is taken; frames
+ * still come. → ENDED, without a word, when the peer's UNIT_LAST has come as well
  *   ENDED     ended() has been or will be told, once. Only session_free() is left.
  *
  * A hello has to come within SESSION_DEAD_MS, whatever else does.
  * session_set_state() is the only writer. Probes go every 3 s each way; any byte counts as life;
  * nothing for 10 s ends it. Every end has a goodbye code and a sentence, ours or the peer's. It has
  * one stream today; which stream a frame takes is flow_hash() mod the number of streams.
+ *
+ * Succession: make before break, for keys that cannot be renewed in place. A client whose key has
+ * come far opens another session, whose hello names this one (which only its own peer can); from
+ * that hello on each end sends on the successor alone. Order and number of the frames are kept
+ * because each end reads nothing from the successor's socket until the predecessor's UNIT_LAST has
+ * come, or it has died. One succession at a time. When the successor ends first, so does its
+ * predecessor, which has promised to say no more.
  */
 #ifndef TUNNEL_SESSION_H
 #define TUNNEL_SESSION_H
@@ -24,7 +33,7 @@
 
 struct session;
 
-enum session_state { SESSION_HELLO = 1, SESSION_UP, SESSION_ENDED };
+enum session_state { SESSION_HELLO = 1, SESSION_UP, SESSION_DRAINING, SESSION_ENDED };
 
 enum {
 	SESSION_PROBE_MS = 3000,
@@ -40,8 +49,13 @@ struct session_end {
 };
 
 struct session_ops {
-	/* The peer's hello is good (session->peer_hello). */
+	/* The peer's hello is good (session->peer_hello). Has it a predecessor, then that drains from
+	 * now on: the owner sends on this one. */
 	void (*up)(struct session *session);
+	/* Hub, or NULL: the session of the same peer that carries its frames, or NULL. */
+	struct session *(*present)(struct session *session);
+	/* Client, or NULL: a successor is wanted. Again with every probe while that is so. */
+	void (*worn)(struct session *session);
 	/* Borrowed until it returns. */
 	void (*packets)(struct session *session, const struct lw_packet *packets, size_t n);
 	void (*settings)(struct session *session, const uint8_t *data, size_t length); /* client */
@@ -54,7 +68,8 @@ struct session_ops {
 struct session_options {
 	enum admission_side side;
 	enum lw_layer layer;
-	uint32_t mtu; /* told in hello */
+	uint32_t mtu;                /* told in hello */
+	struct session *predecessor; /* client: one that is up and session_may_be_succeeded() */
 	const struct session_ops *ops;
 	void *user;
 };
@@ -73,6 +88,9 @@ struct session {
 	char tls[64];
 	bool is_tls13;
 	uint64_t rtt_us;
+
+	struct session *predecessor, *successor; /* each other's, while both are there */
+	bool got_last;                           /* the peer's UNIT_LAST has come */
 
 	struct stream stream;
 	struct scheduler *scheduler;
@@ -97,6 +115,9 @@ void session_finish(struct session *session, enum goodbye_code code, const char 
 /* Queue one packet for the peer. Return: LW_DROP_NONE, or why it was not taken. */
 enum lw_drop session_output(struct session *session, const struct lw_packet *packet);
 void session_flush(struct session *session);
+bool session_may_be_succeeded(const struct session *session);
+/* Whether what it receives belongs to the peer whose present session (may be NULL) is given. */
+bool session_is_part_of(const struct session *session, const struct session *present);
 /* Hub: offer settings. */
 int session_send_settings(struct session *session, const struct offer *offer);
 const char *session_state_name(enum session_state state);

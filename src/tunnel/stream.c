@@ -42,12 +42,18 @@ static void make_room(struct stream *stream)
 	stream->send_offset = 0;
 }
 
+static void watch_socket(struct stream *stream)
+{
+	loop_modify(&stream->source, (stream->is_paused ? 0u : (uint32_t)EPOLLIN) |
+					     (stream->is_blocked ? (uint32_t)EPOLLOUT : 0u));
+}
+
 static void set_blocked(struct stream *stream, bool is_blocked)
 {
 	if (stream->is_blocked == is_blocked)
 		return;
 	stream->is_blocked = is_blocked;
-	loop_modify(&stream->source, EPOLLIN | (is_blocked ? EPOLLOUT : 0));
+	watch_socket(stream);
 	if (is_blocked)
 		loop_timer_set_in_ms(stream->loop, &stream->stall, STREAM_STALL_MS);
 	else
@@ -180,7 +186,8 @@ static bool put_unit(struct stream *stream, const uint8_t *header, size_t header
 bool stream_offer(struct stream *stream, const uint8_t *header, size_t header_length,
 		  const uint8_t *data, size_t length)
 {
-	if (stream->end || stream->is_blocked || !scheduler_is_empty(stream->scheduler) ||
+	if (stream->end || stream->last || stream->is_blocked ||
+	    !scheduler_is_empty(stream->scheduler) ||
 	    !has_room(stream, stream->staged + header_length + length))
 		return false;
 	if (!renew_key(stream) || !put_unit(stream, header, header_length, data, length)) {
@@ -212,24 +219,56 @@ static bool seal_frames(struct stream *stream)
 	return seal_staging(stream);
 }
 
+/* Behind everything else. */
+static bool seal_last(struct stream *stream)
+{
+	uint8_t header[UNIT_HEADER_SIZE];
+
+	if (likely(stream->last != STREAM_LAST_WANTED) || stream->control_length ||
+	    (stream->scheduler && !scheduler_is_empty(stream->scheduler)) ||
+	    !has_room(stream, sizeof(header)))
+		return true;
+	unit_encode_header(header, UNIT_LAST, 0);
+	stream->last = STREAM_LAST_SEALED;
+	return seal(stream, header, sizeof(header));
+}
+
+static void tell_drained(struct stream *stream)
+{
+	if (likely(stream->last != STREAM_LAST_SEALED))
+		return;
+	stream->last = STREAM_LAST_SENT;
+	stream->ops->drained(stream);
+}
+
 void stream_flush(struct stream *stream)
 {
 	while (!stream->end && !stream->is_blocked) {
 		if (!renew_key(stream) || !seal_staging(stream) || !seal_control(stream) ||
-		    !seal_frames(stream)) {
+		    !seal_frames(stream) || !seal_last(stream)) {
 			stream_finish(stream, STREAM_END_LOST, "no more records may be sealed");
 			return;
 		}
-		if (!unsent(stream) || !send_sealed(stream))
+		if (!unsent(stream)) {
+			tell_drained(stream);
+			return;
+		}
+		if (!send_sealed(stream))
 			return;
 	}
+}
+
+void stream_say_last(struct stream *stream)
+{
+	if (!stream->last)
+		stream->last = STREAM_LAST_WANTED;
 }
 
 int stream_send(struct stream *stream, enum unit_type type, const void *body, size_t length)
 {
 	uint8_t *p = stream->control + stream->control_length;
 
-	if (stream->end)
+	if (stream->end || stream->last)
 		return -EPIPE;
 	if (length + UNIT_HEADER_SIZE > STREAM_CONTROL_MAX - stream->control_length)
 		return -ENOBUFS;
@@ -283,7 +322,7 @@ static void deliver_units(struct stream *stream)
 	size_t offset = 0, needed;
 	struct unit unit;
 
-	while (!stream->end) {
+	while (!stream->end && !stream->is_paused) {
 		enum unit_result result =
 			unit_decode(stream->plain + offset, stream->plain_length - offset,
 				    stream->frame_max, &unit, &needed);
@@ -303,8 +342,8 @@ static void deliver_units(struct stream *stream)
 		memmove(stream->plain, stream->plain + offset, stream->plain_length);
 }
 
-/* Open what has been received and deliver it. Return: whether to go on. */
-static bool open_records(struct stream *stream)
+/* Open what has been received and deliver it. */
+static void open_records(struct stream *stream)
 {
 	enum record_status status;
 	struct record_opened opened;
@@ -321,13 +360,15 @@ static bool open_records(struct stream *stream)
 		stream->opened_bytes += opened.plain;
 		stream->owes_update |= opened.answer_update;
 		deliver_units(stream);
-	} while (status == RECORD_FULL && !stream->end);
+	} while (status == RECORD_FULL && !stream->end && !stream->is_paused);
 
 	stream->receive_length -= offset;
 	if (offset && stream->receive_length)
 		memmove(stream->receive, stream->receive + offset, stream->receive_length);
 	if (stream->owes_update)
 		stream_flush(stream);
+	if (stream->is_paused) /* how it ends is told again, behind what waits */
+		return;
 	if (status == RECORD_CLOSED)
 		stream_finish(stream, STREAM_END_CLOSED, "closed by the peer");
 	else if (status == RECORD_BROKEN)
@@ -335,7 +376,6 @@ static bool open_records(struct stream *stream)
 				  (enum record_alert)opened.alert);
 	else if (status == RECORD_ALERTED)
 		stream_finish(stream, STREAM_END_BROKEN, "the peer ended TLS with an alert");
-	return !stream->end;
 }
 
 static void receive(struct stream *stream)
@@ -356,15 +396,17 @@ static void receive(struct stream *stream)
 	stream->last_received_ns = lw_loop_now_ns(stream->loop);
 	stream->received_bytes += (uint64_t)n;
 	stream->receive_length += (size_t)n;
-	(void)open_records(stream);
+	open_records(stream);
 }
 
 static void socket_event(struct loop_source *source, uint32_t events)
 {
 	struct stream *stream = container_of(source, struct stream, source);
 
-	if (events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+	if (!stream->is_paused && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
 		receive(stream);
+	else if (events & (EPOLLHUP | EPOLLERR))
+		stream_finish(stream, STREAM_END_LOST, "the connection was cut while it waited");
 	if (events & EPOLLOUT && !stream->end) {
 		set_blocked(stream, false);
 		if (send_sealed(stream))
@@ -405,15 +447,32 @@ static int allocate(struct stream *stream, const struct tls_session *session)
 	return 0;
 }
 
-static void read_early(struct loop_deferred *deferred)
+/* What came with the handshake, or waited while the stream was paused. */
+static void read_waiting(struct loop_deferred *deferred)
 {
-	struct stream *stream = container_of(deferred, struct stream, ending);
+	struct stream *stream = container_of(deferred, struct stream, reading);
 
-	deferred->function = tell_end;
+	if (!stream->end && !stream->is_paused)
+		open_records(stream);
+}
+
+void stream_pause(struct stream *stream)
+{
+	stream->is_paused = true;
+	if (!stream->end)
+		watch_socket(stream);
+}
+
+void stream_resume(struct stream *stream)
+{
+	if (!stream->is_paused)
+		return;
+	stream->is_paused = false;
 	if (stream->end)
-		tell_end(deferred);
-	else
-		(void)open_records(stream);
+		return;
+	stream->last_received_ns = lw_loop_now_ns(stream->loop);
+	watch_socket(stream);
+	loop_defer(stream->loop, &stream->reading);
 }
 
 int stream_init(struct stream *stream, struct lw_loop *loop, int fd, struct tls_session *session,
@@ -427,7 +486,8 @@ int stream_init(struct stream *stream, struct lw_loop *loop, int fd, struct tls_
 		.frame_max = UNIT_SIZE_MAX - UNIT_HEADER_SIZE - UNIT_OFFLOAD_SIZE,
 		.last_received_ns = lw_loop_now_ns(loop),
 		.source = { .fd = fd, .function = socket_event },
-		.ending = { .function = read_early },
+		.reading = { .function = read_waiting },
+		.ending = { .function = tell_end },
 	};
 	result = allocate(stream, session);
 	if (result >= 0)
@@ -439,12 +499,13 @@ int stream_init(struct stream *stream, struct lw_loop *loop, int fd, struct tls_
 		stream_done(stream);
 		return result;
 	}
-	loop_defer(loop, &stream->ending);
+	loop_defer(loop, &stream->reading);
 	return 0;
 }
 
 static void release(struct stream *stream)
 {
+	loop_undefer(stream->loop, &stream->reading);
 	loop_undefer(stream->loop, &stream->ending);
 	loop_timer_done(stream->loop, &stream->stall);
 	loop_remove(&stream->source);

@@ -14,8 +14,12 @@
  * lets it linger for a second so that the peer can read it.
  *
  * Keys. A peer's KeyUpdate is always answered. Our own key is renewed between two batches once
- * RECORD_RENEW_AT records were sealed on it, if the session knows that the peer follows
- * (may_update); else the stream ends when the key may seal no more.
+ * as much was sealed on it as RECORD_RENEW_AT says, if the session knows that the peer follows
+ * (may_update); else another stream succeeds this one, or it ends when the key may seal no more.
+ *
+ * Succession. One that is told stream_say_last() takes no more, seals what waits and then UNIT_LAST,
+ * and says when that has gone to the socket (drained). A stream can be paused: nothing is read from
+ * its socket, and what has been read stays where it is, until it is resumed.
  */
 #ifndef TUNNEL_STREAM_H
 #define TUNNEL_STREAM_H
@@ -57,9 +61,14 @@ struct stream_ops {
 	void (*batch_end)(struct stream *stream);
 	/* What came is no unit; the owner ends the stream, with the reason told to the peer. */
 	void (*broken)(struct stream *stream, const char *text);
+	/* UNIT_LAST has been sent, and everything before it. */
+	void (*drained)(struct stream *stream);
 	/* Once, from the deferred pass. */
 	void (*ended)(struct stream *stream, enum stream_end end, const char *text);
 };
+
+/* How far the way to UNIT_LAST has been gone. */
+enum stream_last { STREAM_LAST_NO = 0, STREAM_LAST_WANTED, STREAM_LAST_SEALED, STREAM_LAST_SENT };
 
 struct stream {
 	const struct stream_ops *ops;
@@ -73,7 +82,7 @@ struct stream {
 	/* The stream's own. */
 	struct loop_source source;
 	struct loop_timer stall;
-	struct loop_deferred ending;
+	struct loop_deferred reading, ending;
 	struct record_sealer *sealer;
 	struct record_opener *opener;
 	uint8_t *receive, *plain, *send, *control, *staging;
@@ -84,6 +93,8 @@ struct stream {
 	bool may_update;   /* the peer said `update`, in TLS 1.3 */
 	uint64_t renewals; /* of our own key */
 	bool is_blocked;   /* the socket took no more; writability is awaited */
+	bool is_paused;    /* nothing is read */
+	enum stream_last last;
 };
 
 /*
@@ -96,7 +107,7 @@ int stream_init(struct stream *stream, struct lw_loop *loop, int fd, struct tls_
 void stream_done(struct stream *stream);
 
 /* Queue a control unit; it goes with the next flush. 0, -ENOBUFS when STREAM_CONTROL_MAX wait,
- * -EPIPE after the end. */
+ * -EPIPE after the end or stream_say_last(). */
 int stream_send(struct stream *stream, enum unit_type type, const void *body, size_t length);
 /*
  * Take a unit of header and data now, if nothing waits before it: no queue, and no copy of what is
@@ -106,6 +117,11 @@ bool stream_offer(struct stream *stream, const uint8_t *header, size_t header_le
 		  const uint8_t *data, size_t length);
 /* Seal and send what waits. */
 void stream_flush(struct stream *stream);
+/* Take no more, and say so behind what waits; it goes with the next flushes. */
+void stream_say_last(struct stream *stream);
+/* Also within unit(): the units behind that one wait, too. */
+void stream_pause(struct stream *stream);
+void stream_resume(struct stream *stream); /* from the deferred pass; idempotent */
 /* End it: close_notify (or the alert) goes out behind what waits in the control queue. Idempotent.
  */
 void stream_finish(struct stream *stream, enum stream_end end, const char *text);

@@ -161,7 +161,7 @@ static void peer__stops_reading__loses_its_own_queue_only(void **state)
 	slow_length = rig_frame(to_slow, 5, 9, 0x88b5, 1500);
 	good_length = rig_frame(to_good, 6, 9, 0x88b5, 1500);
 	/* Nothing is taken from the wire towards the slow one any more. */
-	loop_modify(&slow->wire.b, 0);
+	loop_modify(&slow->wire->b, 0);
 	for (int i = 0; i < 3000; i++) {
 		rig_write(&rig->host, to_slow, slow_length);
 		if (i % 10 == 0) {

@@ -228,10 +228,10 @@ static void identity__connects_again__newest_wins(void **state)
 	(void)state;
 	rig_connect(a);
 	/* The client's end dies; the hub's stays open, as after a change of address. */
-	loop_remove(&a->wire.a);
-	loop_remove(&a->wire.b);
-	old = a->wire;
-	a->wire.is_live = false;
+	loop_remove(&a->wire->a);
+	loop_remove(&a->wire->b);
+	old = *a->wire;
+	a->wire->is_live = false;
 	close(old.a.fd);
 	assert_true(rig_until(rig, is_reasserting, a, 200));
 	assert_true(rig_until(rig, rig_is_up, a, 2000));

@@ -158,7 +158,7 @@ size_t rig_packet(uint8_t *packet, const char *from, const char *to, size_t payl
 
 /* ---- wires */
 
-static void wire_cut(struct rig_wire *wire)
+void rig_cut_wire(struct rig_wire *wire)
 {
 	if (!wire->is_live)
 		return;
@@ -172,7 +172,8 @@ static void wire_cut(struct rig_wire *wire)
 
 void rig_cut(struct rig_client *client)
 {
-	wire_cut(&client->wire);
+	for (size_t i = 0; i < ARRAY_SIZE(client->wires); i++)
+		rig_cut_wire(&client->wires[i]);
 }
 
 /* A FIN arrives behind what was sent before it, as on a real wire. */
@@ -196,7 +197,7 @@ static void wire_half_close(struct rig_wire *wire, struct loop_source *from,
 	loop_remove(from);
 	*(is_a ? &wire->is_a_ended : &wire->is_b_ended) = true;
 	if (wire->is_a_ended && wire->is_b_ended)
-		wire_cut(wire);
+		rig_cut_wire(wire);
 }
 
 static void wire_take(struct rig_wire *wire, struct loop_source *from, struct wire_buffer *buffer)
@@ -212,7 +213,7 @@ static void wire_take(struct rig_wire *wire, struct loop_source *from, struct wi
 	else if (n == 0)
 		wire_half_close(wire, from, buffer);
 	else if (errno != EAGAIN)
-		wire_cut(wire);
+		rig_cut_wire(wire);
 }
 
 static void wire_give(struct rig_wire *wire, int fd, struct wire_buffer *buffer, bool is_black_hole)
@@ -246,9 +247,8 @@ static void wire_events(struct rig_wire *wire)
 		loop_modify(&wire->b, down_room | (wire->up.length ? EPOLLOUT : 0u));
 }
 
-static void corrupt(struct rig_client *client, size_t before)
+static void corrupt(struct rig_client *client, struct wire_buffer *up, size_t before)
 {
-	struct wire_buffer *up = &client->wire.up;
 	uint64_t offset = client->flip_at - client->passed_up;
 
 	if (client->flip_at && client->flip_at >= client->passed_up &&
@@ -267,7 +267,7 @@ static void wire_a_event(struct loop_source *source, uint32_t events)
 	if (events & ~(uint32_t)EPOLLOUT)
 		wire_take(wire, source, &wire->up);
 	if (wire->is_live)
-		corrupt(wire->client, before);
+		corrupt(wire->client, &wire->up, before);
 	wire_give(wire, source->fd, &wire->down, wire->client->is_black_hole_down);
 	wire_events(wire);
 }
@@ -288,13 +288,15 @@ static void wire_b_event(struct loop_source *source, uint32_t events)
 static int dial(void *user, int *ret_descriptor)
 {
 	struct rig_client *client = user;
-	struct rig_wire *wire = &client->wire;
+	struct rig_wire *wire = &client->wires[client->wires[0].is_live];
 	int ends[2], hub_ends[2];
 
 	client->dials++;
 	if (client->is_unreachable || !client->rig->hub)
 		return -ECONNREFUSED;
-	wire_cut(wire);
+	rig_cut_wire(wire);
+	if (!client->keeps_wires)
+		rig_cut(client);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends),
 			 0);
 	assert_int_equal(
@@ -306,6 +308,7 @@ static int dial(void *user, int *ret_descriptor)
 		}
 		return -ENOMEM;
 	}
+	client->wire = wire;
 	wire->client = client;
 	wire->a = (struct loop_source){ .fd = ends[1], .function = wire_a_event };
 	wire->b = (struct loop_source){ .fd = hub_ends[0], .function = wire_b_event };

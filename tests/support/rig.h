@@ -43,8 +43,9 @@ struct rig_client {
 	struct lw_tunnel *tunnel;
 	struct lw_connection *connection;
 	struct rig_host host;
-	struct rig_wire wire;
-	bool is_unreachable; /* dialing fails */
+	struct rig_wire wires[2], *wire; /* the newest of two at most */
+	bool keeps_wires;                /* a new one does not cut the one before it */
+	bool is_unreachable;             /* dialing fails */
 	bool is_black_hole_up, is_black_hole_down;
 	size_t chunk;     /* bytes passed on at a time; 0: all */
 	uint64_t flip_at; /* corrupt the byte at this offset towards the hub; 0: none */
@@ -90,8 +91,9 @@ void rig_settle(struct rig *rig);
 bool rig_is_up(void *client);
 bool rig_is_down(void *client); /* disconnected */
 
-/* Cut the wire under a client without a word. */
+/* Cut the wires under a client without a word; one of them. */
 void rig_cut(struct rig_client *client);
+void rig_cut_wire(struct rig_wire *wire);
 
 /* A host behind a memory device of its own; host->near is for the product. */
 void rig_open_host(struct rig *rig, struct rig_host *host);

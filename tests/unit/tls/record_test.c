@@ -355,6 +355,34 @@ static void seal__smaller_record_size_agreed__is_kept(void **state)
 	}
 }
 
+static void opener__after_as_many_blocks__wants_renewal(void **state)
+{
+	static const struct {
+		enum aead_algorithm algorithm;
+		uint64_t blocks;
+		bool wants;
+	} rows[] = {
+		{ AEAD_AES_128_GCM, 2, false },
+		{ AEAD_AES_128_GCM, RECORD_RENEW_AT - 1, false },
+		{ AEAD_AES_128_GCM, RECORD_RENEW_AT, true },
+		{ AEAD_CHACHA20_POLY1305, RECORD_RENEW_AT, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct record_secrets secrets = { .version = RECORD_VERSION_TLS12,
+							.algorithm = rows[i].algorithm,
+							.sequence = 1,
+							.blocks = rows[i].blocks,
+							.max_plain = RECORD_PLAIN_MAX };
+		struct record_opener *opener;
+
+		assert_int_equal(record_opener_new(&secrets, NULL, &opener), 0);
+		assert_int_equal(record_opener_wants_renewal(opener), rows[i].wants);
+		record_opener_free(opener);
+	}
+}
+
 static ssize_t seal_close(void)
 {
 	return record_seal_alert(bench.sealer, RECORD_ALERT_CLOSE_NOTIFY, bench.stream, 100);
@@ -1006,6 +1034,7 @@ int main(void)
 		cmocka_unit_test(seal__every_size__opens_to_the_same),
 		cmocka_unit_test(seal__room_for_one_byte_less__takes_whole_records_only),
 		cmocka_unit_test(seal__smaller_record_size_agreed__is_kept),
+		cmocka_unit_test(opener__after_as_many_blocks__wants_renewal),
 		cmocka_unit_test(sealer__at_its_limits__wants_renewal_then_is_spent),
 		cmocka_unit_test(sealer__spent__has_room_for_last_words_and_no_more),
 		cmocka_unit_test(sealer__record_of_a_size__costs_its_blocks_and_the_tag),
