@@ -13,9 +13,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "device/offload.h"
-#include "device/segment.h"
 #include "flow/scheduler.h"
-#include "wire/flow_hash.h"
 #include "wire/offload.h"
 
 static const uint64_t ns_per_ms = 1000000;
@@ -583,77 +581,6 @@ void session_free(struct session *session, struct list *lingers)
 	scheduler_free(session->scheduler);
 	memory_unmap(session->segment, LW_PACKET_MAX);
 	free(session);
-}
-
-/* One unit: at once if nothing waits before it, else behind what does. */
-static enum lw_drop output_unit(struct session *session, const uint8_t *header,
-				size_t header_length, const uint8_t *data, size_t length)
-{
-	uint8_t *p;
-
-	if (header_length + length > session->peer_hello.max_unit)
-		return LW_DROP_TOO_BIG;
-	if (stream_offer(&session->stream, header, header_length, data, length))
-		return LW_DROP_NONE;
-	p = scheduler_reserve(session->scheduler, flow_hash(session->layer, data, length),
-			      header_length + length);
-	if (!p)
-		return LW_DROP_QUEUE_FULL;
-	memcpy(p, header, header_length);
-	memcpy(p + header_length, data, length);
-	scheduler_commit(session->scheduler, lw_loop_now_ns(session->loop));
-	return LW_DROP_NONE;
-}
-
-static enum lw_drop output_plain(struct session *session, const uint8_t *data, size_t length)
-{
-	uint8_t header[UNIT_HEADER_SIZE];
-
-	unit_encode_header(header, UNIT_FRAME, (uint32_t)length);
-	return output_unit(session, header, sizeof(header), data, length);
-}
-
-/* The peer cannot take it as it is, or may not be told: finish it here. */
-static enum lw_drop output_segments(struct session *session, const struct lw_packet *packet)
-{
-	enum lw_drop drop = LW_DROP_NONE;
-	struct segmenter segmenter;
-	size_t length;
-
-	if (segmenter_init(&segmenter, packet) < 0 || segmenter_room(&segmenter) > LW_PACKET_MAX)
-		return LW_DROP_OFFLOAD;
-	while ((length = segmenter_next(&segmenter, session->segment)) && drop == LW_DROP_NONE)
-		drop = output_plain(session, session->segment, length);
-	return drop;
-}
-
-static enum lw_drop output_offload(struct session *session, const struct lw_packet *packet)
-{
-	uint8_t header[UNIT_HEADER_SIZE + UNIT_OFFLOAD_SIZE];
-	struct lw_offload rebuilt;
-	uint16_t header_length;
-	uint32_t needs = wire_offload_needs(packet->offload);
-
-	/* The hub's own kernel may say more than a peer may be told: that is finished here, too. */
-	if ((session->peer_hello.offloads & needs) != needs ||
-	    offload_check(session->layer, packet->data, packet->length, session->network_mtu,
-			  packet->offload, &rebuilt, &header_length) < 0)
-		return output_segments(session, packet);
-	if (!offload_is_work(&rebuilt))
-		return output_plain(session, packet->data, packet->length);
-	unit_encode_header(header, UNIT_OFFLOAD_FRAME,
-			   (uint32_t)(UNIT_OFFLOAD_SIZE + packet->length));
-	wire_offload_encode(&rebuilt, header + UNIT_HEADER_SIZE);
-	return output_unit(session, header, sizeof(header), packet->data, packet->length);
-}
-
-enum lw_drop session_output(struct session *session, const struct lw_packet *packet)
-{
-	if (session->state != SESSION_UP)
-		return LW_DROP_PORT_DOWN;
-	if (offload_is_work(packet->offload))
-		return output_offload(session, packet);
-	return output_plain(session, packet->data, packet->length);
 }
 
 void session_flush(struct session *session)

@@ -5,16 +5,17 @@
  * States, and what may be called in each:
  *
  *   HELLO     the client has sent its hello, or the hub waits for it. Frames that come now break
- * the rules; frames to be sent are dropped (PORT_DOWN). → UP when the peer's hello is good, → ENDED
+ *             the rules; frames to be sent are dropped (PORT_DOWN). → UP when the peer's hello is
+ *             good, ENDED
  *   UP        frames, settings, messages and probes flow. → DRAINING, ENDED
  *   DRAINING  a successor is up: what waits is sent, then UNIT_LAST, and no more is taken; frames
- * still come. → ENDED, without a word, when the peer's UNIT_LAST has come as well
+ *             still come. → ENDED, without a word, when the peer's UNIT_LAST has come as well
  *   ENDED     ended() has been or will be told, once. Only session_free() is left.
  *
  * A hello has to come within SESSION_DEAD_MS, whatever else does.
  * session_set_state() is the only writer. Probes go every 3 s each way; any byte counts as life;
  * nothing for 10 s ends it. Every end has a goodbye code and a sentence, ours or the peer's. It has
- * one stream today; which stream a frame takes is flow_hash() mod the number of streams.
+ * one stream; were there more, a frame would take number flow_hash() mod their number.
  *
  * Succession: make before break, for keys that cannot be renewed in place. A client whose key has
  * come far opens another session, whose hello names this one (which only its own peer can); from
