@@ -51,6 +51,12 @@ struct lw_hub_options {
 	const char *const *included_routes; /* offered to every client */
 	size_t n_included_routes;
 	bool inline_handshakes; /* on the loop's own thread: for tests with a clock of their own */
+	/*
+	 * NULL: none. Secrets of every handshake are appended here in the NSS format (RFC 9850), for
+	 * Wireshark: who reads this file can decrypt every connection. Made 0600; refused if others can
+	 * read it. No error of the file ever hurts a connection; they are counted.
+	 */
+	const char *key_log_file;
 };
 
 struct lw_peer_options {
@@ -123,6 +129,9 @@ struct lw_hub_status {
 	uint64_t handshakes_accepted, handshakes_refused, handshakes_expired;
 	uint32_t handshakes_pending;
 	char last_refusal[240];
+	/* Lines of key_log_file, those that could not be written, and the last errno of these. */
+	uint64_t key_log_lines, key_log_failed;
+	int key_log_error;
 };
 
 LW_API void lw_hub_status(const struct lw_hub *hub, struct lw_hub_status *ret_status);

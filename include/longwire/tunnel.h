@@ -43,6 +43,12 @@ struct lw_tunnel_options {
 	 */
 	int (*dial)(void *user, int *ret_descriptor);
 	void *dial_user;
+	/*
+	 * NULL: none. Secrets of every handshake are appended here in the NSS format (RFC 9850), for
+	 * Wireshark: who reads this file can decrypt every connection. Made 0600; refused if others can
+	 * read it. No error of the file ever hurts a connection; they are counted.
+	 */
+	const char *key_log_file;
 };
 
 LW_API LW_MUST_CHECK int lw_tunnel_new(const struct lw_tunnel_options *options,
@@ -79,6 +85,9 @@ struct lw_tunnel_status {
 	uint64_t drops[LW_DROP_COUNT];
 	char refused_offers[240]; /* what the hub offered and was not accepted, and why; empty:
 				     nothing */
+	/* Lines of key_log_file, those that could not be written, and the last errno of these. */
+	uint64_t key_log_lines, key_log_failed;
+	int key_log_error;
 };
 
 LW_API void lw_tunnel_status(const struct lw_tunnel *tunnel, struct lw_tunnel_status *ret_status);

@@ -89,8 +89,11 @@ static int resolve_all(const char *folder, struct config *config)
 	bool is_hub = config->kind == CONFIG_HUB;
 	struct item_list *captures = is_hub ? &config->hub.captures : &config->tunnel.captures;
 	char **identity = is_hub ? &config->hub.identity : &config->tunnel.identity;
+	char **key_log = is_hub ? &config->hub.key_log : &config->tunnel.key_log;
 	int r = resolve(folder, identity);
 
+	if (r == 0)
+		r = resolve(folder, key_log);
 	for (size_t i = 0; i < captures->n && r == 0; i++) {
 		struct capture_config *capture = captures->items[i];
 

@@ -66,6 +66,7 @@ struct hub_config {
 	struct settings_config settings;
 	struct item_list clients;  /* of struct client_config, clients.d included */
 	struct item_list captures; /* of struct capture_config */
+	char *key_log;             /* resolved; NULL: none */
 };
 
 struct tunnel_config {
@@ -79,6 +80,7 @@ struct tunnel_config {
 	struct string_list networks;       /* IP: behind this machine */
 	struct settings_config settings;
 	struct item_list captures;
+	char *key_log;
 };
 
 enum config_kind { CONFIG_HUB = 1, CONFIG_TUNNEL = 2 };

@@ -88,6 +88,7 @@ static const struct schema_row rows[] = {
 	  .item = &clients_schema,
 	  .help = "who is admitted; also clients.d/NAME.yaml, one file with these keys for each" },
 	CAPTURE_ROW(struct hub_config),
+	KEY_LOG_ROW(struct hub_config),
 	{ .path = "settings.mtu",
 	  .kind = SCHEMA_REFUSED,
 	  .help = "a hub offers its own mtu: write it at the top level" },

@@ -50,6 +50,13 @@ enum {
 		.max = CONFIG_CAPTURES_MAX, .item = &capture_schema,                           \
 		.help = "files that packets are captured into"                                 \
 	}
+#define KEY_LOG_ROW(type)                                                                       \
+	{                                                                                       \
+		.path = "key-log", .kind = SCHEMA_TEXT, .offset = offsetof(type, key_log),      \
+		.check = rules_file,                                                            \
+		.help = "a file that gets the secrets of every connection, for Wireshark: who " \
+			"reads it can decrypt them all; relative to this file"                  \
+	}
 #define INTERFACE_ROWS(type)                                                                     \
 	{ .path = "interface.name",                                                              \
 	  .kind = SCHEMA_TEXT,                                                                   \

@@ -41,7 +41,7 @@ struct option_number {
 struct arguments {
 	const char *words[COMMAND_WORDS_MAX]; /* what is not an option */
 	size_t n_words;
-	const char *hub, *layer, *name;
+	const char *hub, *layer, *name, *key_log;
 	int log_level; /* enum log_level */
 	struct option_list clients;
 	struct option_number wait;

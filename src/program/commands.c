@@ -24,6 +24,12 @@
 			"the instance's name (default: the file's, without .yaml)" \
 	}
 
+#define KEY_LOG_ROW                                                             \
+	{                                                                       \
+		"key-log", "FILE", OPTION_TEXT, FIELD(key_log), 0,              \
+			"append the secrets of every connection, for Wireshark" \
+	}
+
 static const struct option_row new_options[] = {
 	{ "hub", "ADDRESS:PORT", OPTION_TEXT, FIELD(hub), 0,
 	  "where clients reach the hub; it listens on that port" },
@@ -33,11 +39,12 @@ static const struct option_row new_options[] = {
 	{ 0 },
 };
 
-static const struct option_row hub_options[] = { NAME_ROW, LOG_ROW, { 0 } };
+static const struct option_row hub_options[] = { NAME_ROW, LOG_ROW, KEY_LOG_ROW, { 0 } };
 
 static const struct option_row up_options[] = {
 	NAME_ROW,
 	LOG_ROW,
+	KEY_LOG_ROW,
 	{ "wait", "SECONDS", OPTION_NUMBER, FIELD(wait), COMMAND_WAIT_MAX,
 	  "end with 1 unless connected within this time" },
 	{ "once", NULL, OPTION_FLAG, FIELD(once), 0,

@@ -63,6 +63,9 @@ static int report_hub(void *user, struct report *report)
 	running->status.size = sizeof(running->status);
 	lw_hub_status(running->hub, &running->status);
 	report->hub = &running->status;
+	report->key_log.lines = running->status.key_log_lines;
+	report->key_log.failed = running->status.key_log_failed;
+	report->key_log.error = running->status.key_log_error;
 	while (n < running->n_ports && (port = lw_hub_next_port(running->hub, port))) {
 		struct report_port *reported = &running->ports[n];
 
@@ -245,6 +248,8 @@ static int start_hub(struct running_hub *running, struct lw_error *error)
 	if (r == 0)
 		r = lw_hub_new(running->service.loop, &running->plan.hub, &running->hub, error);
 	if (r == 0)
+		service_warn_key_log(&running->service, running->plan.hub.key_log_file);
+	if (r == 0)
 		r = add_peers(running, error);
 	if (r == 0)
 		r = attach_captures(running, error);
@@ -304,6 +309,8 @@ int command_hub(const struct arguments *arguments)
 	}
 	running->config = &config.hub;
 	r = plan_hub(&config.hub, &running->plan, &errors);
+	if (arguments->key_log)
+		running->plan.hub.key_log_file = arguments->key_log;
 	if (plan_tell(&errors) == 0 && r == 0)
 		status = run_hub(arguments, running);
 	close_hub(running);

@@ -231,6 +231,21 @@ static void add_captures(struct tree *tree, const struct report *report, int *r)
 	}
 }
 
+static void add_key_log(struct tree *tree, const struct report_key_log *log, int *r)
+{
+	struct tree *map;
+
+	if (!log->file) {
+		text(tree, "key-log", NULL, r);
+		return;
+	}
+	map = map_in(tree, "key-log", r);
+	text(map, "file", log->file, r);
+	number(map, "lines", log->lines, r);
+	number(map, "failed", log->failed, r);
+	text(map, "error", log->error ? strerror(log->error) : NULL, r);
+}
+
 static void add_identity(struct tree *tree, const struct report *report, int *r)
 {
 	text(tree, "name", report->name, r);
@@ -260,6 +275,7 @@ int report_build(const struct report *report, struct tree **ret_tree)
 	if (report->link)
 		add_link(tree, report, &r);
 	add_captures(tree, report, &r);
+	add_key_log(tree, &report->key_log, &r);
 	if (r < 0) {
 		tree_free(tree);
 		return r;

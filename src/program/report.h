@@ -32,6 +32,12 @@ struct report_capture {
 	struct lw_capture_counters counters;
 };
 
+struct report_key_log {
+	const char *file; /* NULL: there is none */
+	uint64_t lines, failed;
+	int error; /* errno */
+};
+
 struct report_connection {
 	enum lw_status status;
 	int64_t connected_date;
@@ -56,6 +62,7 @@ struct report {
 	uint64_t received_rate, sent_rate; /* of the link */
 	const struct report_capture *captures;
 	size_t n_captures;
+	struct report_key_log key_log;
 };
 
 /* 0 or -ENOMEM. */

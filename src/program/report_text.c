@@ -317,6 +317,22 @@ static void print_captures(const struct tree *captures, FILE *output)
 	}
 }
 
+static void print_key_log(const struct tree *log, FILE *output)
+{
+	const char *file = get_text(log, "file"), *error = get_text(log, "error");
+
+	if (!file)
+		return;
+	fprintf(output, "%-12s ", "key log");
+	put_text(file, output);
+	fprintf(output, ": %" PRIu64 " lines", get_number(log, "lines"));
+	if (get_number(log, "failed")) {
+		fprintf(output, ", %" PRIu64 " lost: ", get_number(log, "failed"));
+		put_text(error ? error : "?", output);
+	}
+	fputs("; who reads it can decrypt every connection\n", output);
+}
+
 static void print_head(const struct tree *tree, int64_t now, FILE *output)
 {
 	const struct tree *connection = tree_get(tree, "connection");
@@ -352,4 +368,5 @@ void report_print(const struct tree *tree, int64_t now, FILE *output)
 	print_line("last error", get_text(tree_get(connection, "last-error"), "text"), output);
 	print_ports(tree_get(tree, "ports"), now, output);
 	print_captures(tree_get(tree, "captures"), output);
+	print_key_log(tree_get(tree, "key-log"), output);
 }

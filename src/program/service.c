@@ -128,6 +128,15 @@ void service_report_interface(struct service *service, const char *name, struct 
 	report->addresses = service->addresses;
 }
 
+void service_warn_key_log(struct service *service, const char *file)
+{
+	service->key_log = file;
+	if (file)
+		log_warning("key log: %s gets the secrets of every connection; who reads it can "
+			    "decrypt them all",
+			    file);
+}
+
 static int control_status(void *user, struct tree **ret_status)
 {
 	struct service *service = user;
@@ -142,6 +151,7 @@ static int control_status(void *user, struct tree **ret_status)
 		return r;
 	if (service->is_stopping)
 		report.state = "stopping";
+	report.key_log.file = service->key_log;
 	report_captures(service, &report);
 	return report_build(&report, ret_status);
 }

@@ -54,6 +54,7 @@ struct service {
 	struct loop_timer tick;
 	const struct service_ops *ops;
 	void *user;
+	const char *key_log; /* the file; NULL: none */
 	char name[INSTANCE_NAME_SIZE];
 	int64_t started;
 	bool is_stopping;
@@ -76,6 +77,9 @@ void service_ready(const char *text);
 void service_close(struct service *service);
 /* What the kernel says of the interface called name (NULL: there is none), into the report. */
 void service_report_interface(struct service *service, const char *name, struct report *report);
+
+/* Where secrets go from now on (NULL: nowhere): said in the log, and in every report. */
+void service_warn_key_log(struct service *service, const char *file);
 
 /* Bytes a second, measured at the tick. */
 struct service_rate {

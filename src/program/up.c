@@ -58,6 +58,9 @@ static int report_tunnel(void *user, struct report *report)
 	report->layer = running->plan.tunnel.layer;
 	report->connection = &running->reported;
 	report->link = &running->link;
+	report->key_log.lines = running->link.key_log_lines;
+	report->key_log.failed = running->link.key_log_failed;
+	report->key_log.error = running->link.key_log_error;
 	report->received_rate = running->received.per_second;
 	report->sent_rate = running->sent.per_second;
 	service_report_interface(&running->service, running->plan.device.name, report);
@@ -230,6 +233,7 @@ static int make_connection(struct running_tunnel *running, struct lw_error *erro
 	r = lw_tunnel_new(&running->plan.tunnel, &running->tunnel, error);
 	if (r < 0)
 		return r;
+	service_warn_key_log(&running->service, running->plan.tunnel.key_log_file);
 	options.ops = lw_tunnel_provider_ops(running->tunnel);
 	options.user = running->tunnel;
 	return lw_connection_new(running->service.loop, &options, &running->connection, error);
@@ -314,6 +318,8 @@ int command_up(const struct arguments *arguments)
 	running->is_waiting = arguments->wait.is_set;
 	r = plan_tunnel(&config.tunnel, &running->plan, &errors);
 	running->plan.tunnel.once = arguments->once;
+	if (arguments->key_log)
+		running->plan.tunnel.key_log_file = arguments->key_log;
 	if (plan_tell(&errors) == 0 && r == 0)
 		status = run_tunnel(arguments, running);
 	close_tunnel(running);

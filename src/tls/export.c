@@ -21,6 +21,7 @@ static void keep_master(struct export *export, const uint8_t *master, const uint
 	memcpy(export->randoms + EXPORT_RANDOM_SIZE, client_random, EXPORT_RANDOM_SIZE);
 	export->prf = prf;
 	export->has_master = true;
+	key_log_write(export->key_log, "CLIENT_RANDOM", client_random, master, EXPORT_MASTER_SIZE);
 }
 
 #if COMPAT_MBEDTLS_3
@@ -33,12 +34,32 @@ static void keep_secret(uint8_t *secret, uint8_t *length, const uint8_t *data, s
 	*length = (uint8_t)data_length;
 }
 
+/* What a dissector calls a secret of TLS 1.3 (RFC 9850 2.1), or NULL. */
+static const char *label_of(mbedtls_ssl_key_export_type type)
+{
+	switch (type) {
+	case MBEDTLS_SSL_KEY_EXPORT_TLS1_3_CLIENT_HANDSHAKE_TRAFFIC_SECRET:
+		return "CLIENT_HANDSHAKE_TRAFFIC_SECRET";
+	case MBEDTLS_SSL_KEY_EXPORT_TLS1_3_SERVER_HANDSHAKE_TRAFFIC_SECRET:
+		return "SERVER_HANDSHAKE_TRAFFIC_SECRET";
+	case MBEDTLS_SSL_KEY_EXPORT_TLS1_3_CLIENT_APPLICATION_TRAFFIC_SECRET:
+		return "CLIENT_TRAFFIC_SECRET_0";
+	case MBEDTLS_SSL_KEY_EXPORT_TLS1_3_SERVER_APPLICATION_TRAFFIC_SECRET:
+		return "SERVER_TRAFFIC_SECRET_0";
+	default:
+		return NULL;
+	}
+}
+
 static void exported(void *user, mbedtls_ssl_key_export_type type, const unsigned char *secret,
 		     size_t length, const unsigned char client_random[32],
 		     const unsigned char server_random[32], mbedtls_tls_prf_types prf)
 {
 	struct export *export = user;
+	const char *label = label_of(type);
 
+	if (label)
+		key_log_write(export->key_log, label, client_random, secret, length);
 	switch (type) {
 	case MBEDTLS_SSL_KEY_EXPORT_TLS12_MASTER_SECRET:
 		if (length == EXPORT_MASTER_SIZE)

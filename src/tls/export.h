@@ -13,12 +13,14 @@
 
 #include <mbedtls/ssl.h>
 
+#include "tls/key_log.h"
 #include "tls/record.h"
 
 enum { EXPORT_MASTER_SIZE = 48, EXPORT_RANDOM_SIZE = 32 };
 
 struct export
 {
+	struct key_log *key_log; /* that is told every secret; NULL: none */
 	/* TLS 1.2 */
 	bool has_master;
 	uint8_t master[EXPORT_MASTER_SIZE];

@@ -124,6 +124,7 @@ int tls_handshake_new(const struct tls_config *config, const struct admission_bo
 	mbedtls_ssl_set_bio(&handshake->ssl, &handshake->transport, transport_write, transport_read,
 			    NULL);
 	mbedtls_ssl_set_verify(&handshake->ssl, verify, handshake);
+	handshake->export.key_log = config->key_log;
 	export_attach(&handshake->ssl, &handshake->export);
 	*ret_handshake = handshake;
 	return 0;

@@ -30,6 +30,7 @@
 
 struct lw_error;
 struct credentials;
+struct key_log;
 struct tls_config;
 struct tls_handshake;
 
@@ -49,6 +50,9 @@ void tls_config_free(struct tls_config *config);
 enum { TLS_REFUSAL_MAX = 1024 };
 typedef size_t tls_refusal_fn(const struct admission *admission, uint8_t *data, size_t size);
 void tls_config_set_refusal(struct tls_config *config, tls_refusal_fn *refusal);
+
+/* Tell the secrets of every handshake from now on; borrowed until the config is freed. NULL: nobody. */
+void tls_config_log_keys(struct tls_config *config, struct key_log *key_log);
 
 enum tls_progress {
 	TLS_WANT_INPUT = 1, /* feed more; send what is in the output */

@@ -37,6 +37,11 @@ void tls_config_set_refusal(struct tls_config *config, tls_refusal_fn *refusal)
 	config->refusal = refusal;
 }
 
+void tls_config_log_keys(struct tls_config *config, struct key_log *key_log)
+{
+	config->key_log = key_log;
+}
+
 void tls_config_free(struct tls_config *config)
 {
 	if (!config)

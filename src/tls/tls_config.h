@@ -16,6 +16,7 @@ struct tls_config {
 	struct policy policy;
 	struct export **exporting; /* the handshake in progress, for the library's callback */
 	tls_refusal_fn *refusal;
+	struct key_log *key_log;
 };
 
 #endif

@@ -437,6 +437,7 @@ static int make_handshaker(struct lw_tunnel *tunnel, struct lw_error *ret_error)
 		if (result < 0)
 			return result;
 		tunnel->credentials = NULL;
+		handshaker_log_keys(tunnel->handshaker, tunnel->key_log);
 	}
 	result = make_book(tunnel);
 	return result < 0 ? error_errno(ret_error, -result, "hub.pin") : 0;

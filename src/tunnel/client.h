@@ -64,6 +64,7 @@ struct lw_tunnel {
 	int (*dial)(void *user, int *ret_descriptor);
 	void *dial_user;
 	struct pin identity;
+	struct key_log *key_log;         /* NULL: none */
 	struct credentials *credentials; /* until the handshake role takes them */
 
 	/* While started. */

@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/value.h"
+#include "tls/key_log.h"
 #include "tunnel/client.h"
 #include "tunnel/dialer.h"
 
@@ -109,6 +110,8 @@ int lw_tunnel_new(const struct lw_tunnel_options *given, struct lw_tunnel **ret_
 	result = parse_options(tunnel, options, ret_error);
 	if (result >= 0)
 		result = credentials_load(options->identity_file, &tunnel->credentials, ret_error);
+	if (result >= 0 && options->key_log_file)
+		result = key_log_open(options->key_log_file, &tunnel->key_log, ret_error);
 	if (result < 0) {
 		lw_tunnel_free(tunnel);
 		return result;
@@ -128,6 +131,7 @@ void lw_tunnel_free(struct lw_tunnel *tunnel)
 		client_dismantle(tunnel);
 	handshaker_free(tunnel->handshaker);
 	credentials_free(tunnel->credentials);
+	key_log_close(tunnel->key_log);
 	network_settings_done(&tunnel->local);
 	for (size_t i = 0; i < tunnel->n_hubs; i++)
 		free(tunnel->hubs[i]);
@@ -144,6 +148,7 @@ static enum lw_link_state told_link(const struct lw_tunnel *tunnel)
 void lw_tunnel_status(const struct lw_tunnel *tunnel, struct lw_tunnel_status *ret_status)
 {
 	const struct session *session = tunnel->session;
+	struct key_log_counters keys;
 	uint64_t now = tunnel->loop ? lw_loop_now_ns(tunnel->loop) : 0;
 	struct lw_tunnel_status status = {
 		.size = sizeof(status),
@@ -158,6 +163,10 @@ void lw_tunnel_status(const struct lw_tunnel *tunnel, struct lw_tunnel_status *r
 		.sent_bytes = tunnel->hub.sent_bytes,
 	};
 
+	key_log_counters(tunnel->key_log, &keys);
+	status.key_log_lines = keys.lines;
+	status.key_log_failed = keys.failed;
+	status.key_log_error = keys.error;
 	for (int i = 0; i < LW_DROP_COUNT; i++)
 		status.drops[i] = tunnel->hub.drops[i] + tunnel->device.drops[i];
 	if (tunnel->flow) {

@@ -183,6 +183,11 @@ void handshaker_free(struct handshaker *handshaker)
 	free(handshaker);
 }
 
+void handshaker_log_keys(struct handshaker *handshaker, struct key_log *key_log)
+{
+	tls_config_log_keys(handshaker->config, key_log);
+}
+
 int handshaker_set_book(struct handshaker *handshaker, struct admission_book *book)
 {
 	struct role_book *message = calloc(1, sizeof(*message));

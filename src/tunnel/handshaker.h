@@ -32,6 +32,7 @@
 struct admission_book;
 struct credentials;
 struct handshaker;
+struct key_log;
 struct lw_loop;
 
 enum {
@@ -74,6 +75,9 @@ int handshaker_new(struct lw_loop *asker, enum admission_side side, bool is_inli
 		   struct lw_error *ret_error);
 /* Ends everything under way without calling done. */
 void handshaker_free(struct handshaker *handshaker);
+
+/* Before the first request: tell the secrets of all handshakes; borrowed until handshaker_free. */
+void handshaker_log_keys(struct handshaker *handshaker, struct key_log *key_log);
 
 /* Who may come in from now on; the book is owned from the call on. */
 int handshaker_set_book(struct handshaker *handshaker, struct admission_book *book);

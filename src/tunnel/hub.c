@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/value.h"
 #include "flow/flow.h"
+#include "tls/key_log.h"
 #include "tunnel/hub_internal.h"
 
 enum { HUB_MTU_DEFAULT = 1500, HUB_MTU_MIN = 576, HUB_MTU_MAX = 9216, PARTING_MS = 250 };
@@ -202,8 +203,13 @@ static int make_handshaker(struct lw_hub *hub, const struct lw_hub_options *opti
 		return result;
 	result = handshaker_new(hub->loop, ADMISSION_HUB, options->inline_handshakes, credentials,
 				&hub->handshaker, ret_error);
-	if (result < 0)
+	if (result < 0) {
 		credentials_free(credentials);
+		return result;
+	}
+	if (options->key_log_file)
+		result = key_log_open(options->key_log_file, &hub->key_log, ret_error);
+	handshaker_log_keys(hub->handshaker, hub->key_log);
 	return result;
 }
 
@@ -285,6 +291,7 @@ void lw_hub_free(struct lw_hub *hub)
 		return;
 	hub_listen_done(hub);
 	handshaker_free(hub->handshaker);
+	key_log_close(hub->key_log);
 	list_for_each_safe(node, &hub->ports) {
 		struct lw_port *port = list_entry(node, struct lw_port, list);
 
@@ -482,7 +489,12 @@ void lw_hub_status(const struct lw_hub *hub, struct lw_hub_status *ret_status)
 		.handshakes_expired = hub->expired,
 		.handshakes_pending = handshaker_pending(hub->handshaker),
 	};
+	struct key_log_counters keys;
 
+	key_log_counters(hub->key_log, &keys);
+	status.key_log_lines = keys.lines;
+	status.key_log_failed = keys.failed;
+	status.key_log_error = keys.error;
 	list_for_each(node, &hub->ports)
 		status.connected += list_entry(node, struct lw_port, list)->session != NULL;
 	snprintf(status.last_refusal, sizeof(status.last_refusal), "%s", hub->last_refusal);

@@ -51,7 +51,8 @@ struct lw_hub {
 	struct vswitch *vswitch;
 	struct lw_capture_set captures;
 	struct handshaker *handshaker;
-	struct lw_port device; /* when flow is not NULL */
+	struct key_log *key_log; /* NULL: none */
+	struct lw_port device;   /* when flow is not NULL */
 	struct list ports;
 	uint32_t n_ports;
 	struct list lingers;

@@ -86,6 +86,7 @@ static struct tree *build_hub(struct report_port ports[3])
 		.n_ports = 3,
 		.captures = captures,
 		.n_captures = 1,
+		.key_log = { "/keys", 4, 2, ENOSPC },
 	};
 	struct tree *tree;
 
@@ -224,6 +225,10 @@ static void report_build__hub__every_key(void **state)
 		{ "captures.0.dropped", TREE_NUMBER, "1" },
 		{ "captures.0.stopped", TREE_BOOL, "true" },
 		{ "captures.0.error", TREE_TEXT, "No space left on device" },
+		{ "key-log.file", TREE_TEXT, "/keys" },
+		{ "key-log.lines", TREE_NUMBER, "4" },
+		{ "key-log.failed", TREE_NUMBER, "2" },
+		{ "key-log.error", TREE_TEXT, "No space left on device" },
 	};
 	struct report_port ports[3];
 	struct tree *tree = build_hub(ports);
@@ -260,6 +265,7 @@ static void report_build__tunnel__every_key(void **state)
 		{ "link.sent.packets", TREE_NUMBER, "0" },
 		{ "link.last-failure", TREE_TEXT, "the same identity connected again" },
 		{ "link.refused-offers", TREE_TEXT, "mtu 1400: not accepted" },
+		{ "key-log", TREE_NULL, NULL },
 	};
 	struct tree *tree = build_tunnel(LW_DOMAIN_CONNECTION);
 
@@ -329,6 +335,8 @@ static void report_print__hub__what_people_ask(void **state)
 	assert_shown(text, "branch  down");
 	assert_shown(text, "nothing heard\n");
 	assert_shown(text, "/a.pcap: 8 written, 1 dropped, stopped: No space left on device\n");
+	assert_shown(text, "/keys: 4 lines, 2 lost: No space left on device; who reads it can "
+			   "decrypt every connection\n");
 	free(text);
 	tree_free(tree);
 }

@@ -21,15 +21,19 @@
 
 #include <longwire/error.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "support/tls_identities.h"
 #include "support/tls_reference.h"
+#include "tls/key_log.h"
 
 enum { PATIENCE_MS = 20000, TEXT_MAX = 65536 };
 
 /* A program of OpenSSL's, what it printed, and our end of its connection. */
 struct talk {
 	char folder[32], identity[64], path[64];
+	char our_keys[64], their_keys[64]; /* key logs */
+	struct key_log *key_log;
 	pid_t pid;
 	int in, out, fd; /* its standard input and output, the socket */
 	char printed[TEXT_MAX];
@@ -112,9 +116,9 @@ static void join_server(struct talk *talk, const char *version)
 {
 	struct sockaddr_in address = { .sin_family = AF_INET };
 	const char *const arguments[] = {
-		"openssl",      "s_server", "-accept",      "127.0.0.1:0", "-cert",
-		talk->identity, "-key",     talk->identity, "-Verify",     "5",
-		"-alpn",        TLS_ALPN,   version,        NULL
+		"openssl", "s_server",     "-accept",        "127.0.0.1:0", "-cert", talk->identity,
+		"-key",    talk->identity, "-Verify",        "5",           "-alpn", TLS_ALPN,
+		version,   "-keylogfile",  talk->their_keys, NULL
 	};
 
 	start(talk, arguments);
@@ -132,9 +136,11 @@ static void join_server(struct talk *talk, const char *version)
 static void admit_client(struct talk *talk, const char *version)
 {
 	struct sockaddr_un address = address_of(talk);
-	const char *const arguments[] = { "openssl", "s_client",     "-unix", talk->path,
-					  "-cert",   talk->identity, "-key",  talk->identity,
-					  "-alpn",   TLS_ALPN,       version, NULL };
+	const char *const arguments[] = {
+		"openssl",      "s_client",    "-unix",          talk->path, "-cert",
+		talk->identity, "-key",        talk->identity,   "-alpn",    TLS_ALPN,
+		version,        "-keylogfile", talk->their_keys, NULL
+	};
 	int listening = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 
 	assert_int_equal(bind(listening, (struct sockaddr *)&address, sizeof(address)), 0);
@@ -201,6 +207,9 @@ static void begin(struct talk *talk, enum admission_side side, const char *versi
 	assert_non_null(mkdtemp(talk->folder));
 	snprintf(talk->identity, sizeof(talk->identity), "%s/identity", talk->folder);
 	snprintf(talk->path, sizeof(talk->path), "%s/socket", talk->folder);
+	snprintf(talk->our_keys, sizeof(talk->our_keys), "%s/ours", talk->folder);
+	snprintf(talk->their_keys, sizeof(talk->their_keys), "%s/theirs", talk->folder);
+	assert_int_equal(key_log_open(talk->our_keys, &talk->key_log, NULL), 0);
 	file = fopen(talk->identity, "w");
 	assert_non_null(file);
 	assert_true(fputs(IDENTITY_P384, file) >= 0);
@@ -210,6 +219,7 @@ static void begin(struct talk *talk, enum admission_side side, const char *versi
 	entry.pin = *credentials_pin(talk->theirs);
 	assert_int_equal(admission_book_new(&entry, 1, &talk->book), 0);
 	assert_int_equal(tls_config_new(side, talk->ours, &talk->config, NULL), 0);
+	tls_config_log_keys(talk->config, talk->key_log);
 	if (side == ADMISSION_CLIENT)
 		join_server(talk, version);
 	else
@@ -226,11 +236,14 @@ static void end(struct talk *talk)
 	waitpid(talk->pid, NULL, 0);
 	unlink(talk->path);
 	unlink(talk->identity);
+	unlink(talk->our_keys);
+	unlink(talk->their_keys);
 	rmdir(talk->folder);
 	record_sealer_free(talk->sealer);
 	record_opener_free(talk->opener);
 	tls_session_done(&talk->session);
 	tls_config_free(talk->config);
+	key_log_close(talk->key_log);
 	admission_book_free(talk->book);
 	credentials_free(talk->ours);
 	credentials_free(talk->theirs);
@@ -326,6 +339,34 @@ static void update_both_ways(struct talk *talk)
 	assert_int_equal(talk->updates, 1);
 }
 
+static char *read_file(const char *path)
+{
+	size_t length;
+	char *text;
+
+	assert_int_equal(file_read(path, TEXT_MAX, FILE_ANY, &text, &length, NULL), 0);
+	return text;
+}
+
+/* Every line of our key log is one of OpenSSL's, and none that a dissector needs is missing. */
+static void compare_key_logs(const struct talk *talk)
+{
+	bool is_tls13 = talk->session.seal.version == RECORD_VERSION_TLS13;
+	char *ours = read_file(talk->our_keys), *theirs = read_file(talk->their_keys);
+	struct key_log_counters counters;
+	unsigned n = 0;
+
+	for (char *line = strtok(ours, "\n"); line; line = strtok(NULL, "\n"), n++)
+		if (!strstr(theirs, line))
+			fail_msg("not a line of theirs: %s", line);
+	key_log_counters(talk->key_log, &counters);
+	assert_int_equal(n, is_tls13 ? 4 : 1);
+	assert_int_equal(counters.lines, n);
+	assert_int_equal(counters.failed, 0);
+	free(ours);
+	free(theirs);
+}
+
 static void converse(enum admission_side side, const char *version)
 {
 	struct talk *talk = malloc(sizeof(*talk));
@@ -341,6 +382,7 @@ static void converse(enum admission_side side, const char *version)
 	say(talk, "sealed here\n");
 	if (talk->session.seal.version == RECORD_VERSION_TLS13)
 		update_both_ways(talk);
+	compare_key_logs(talk);
 	end(talk);
 	free(talk);
 }
