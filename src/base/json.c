@@ -140,6 +140,8 @@ int json_parse(const void *data, size_t length, struct tree **ret_tree, struct l
 	if (!json) {
 		if (json_error_code(&error) == json_error_out_of_memory)
 			return -ENOMEM;
+		if (json_error_code(&error) == json_error_null_character)
+			return refuse(ret_error, "a NUL character in a string or key");
 		return error_set(ret_error, -EBADMSG, LW_DOMAIN_SYSTEM, EBADMSG,
 				 "JSON: %s, at byte %d", error.text, error.position);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The control socket: its clients, their requests, and what is told to observers. */
+/* The control socket: its connections, the lines that come and go on them. */
 #include "program/control.h"
 
 #include <errno.h>
@@ -15,66 +15,60 @@
 
 #include "base/error.h"
 #include "base/json.h"
-#include "base/log.h"
 #include "base/memory.h"
-#include "base/tree.h"
-#include "loop/loop.h"
+#include "program/control_internal.h"
 
 enum { BACKLOG = 16 };
 
-/* A slot; fd -1: free. */
-struct client {
-	struct loop_source source;
-	struct loop_timer patience;
-	struct control *control;
-	char input[CONTROL_REQUEST_MAX];
-	size_t input_length;
-	char *output; /* what the socket would not take yet; NULL: nothing */
-	size_t output_length;
-	bool is_observer, is_ending;
-};
-
-struct control {
-	struct lw_loop *loop;
-	struct loop_source listener;
-	const struct control_ops *ops;
-	void *user;
-	struct client clients[CONTROL_CLIENTS_MAX];
-};
-
-static void end_client(struct client *client)
+static void end_client(struct control_client *client)
 {
+	struct control_stream stream = client->stream;
+
 	loop_remove(&client->source);
 	loop_timer_cancel(&client->patience);
+	loop_undefer(client->control->loop, &client->serving);
 	close_fd(&client->source.fd);
+	close_fd(&client->descriptor);
 	free(take_pointer(client->output));
 	client->output_length = client->input_length = 0;
-	client->is_observer = client->is_ending = false;
+	client->is_ending = client->is_broken = false;
+	if (client->call)
+		take_pointer(client->call)->client = NULL;
+	client->stream = (struct control_stream){ 0 };
+	if (stream.client && stream.gone)
+		stream.gone(stream.user);
+}
+
+/* Nothing ends under whoever is telling it something: the loop hears of the shutdown. */
+void control_client_break(struct control_client *client)
+{
+	client->is_broken = true;
+	free(take_pointer(client->output));
+	client->output_length = 0;
+	(void)shutdown(client->source.fd, SHUT_RDWR);
+}
+
+static bool is_waited_for(const struct control_client *client)
+{
+	return !client->stream.client && (client->output || !client->call);
 }
 
 /* Poll interest and the deadline follow from what is pending: nothing is read while an answer is
- * not taken. */
-static void settle(struct client *client)
+ * not given or not taken. */
+void control_client_settle(struct control_client *client)
 {
-	if (client->source.fd < 0)
-		return;
-	if (client->is_ending && !client->output) {
-		end_client(client);
-		return;
-	}
-	loop_modify(&client->source, client->output ? EPOLLOUT : EPOLLIN);
-}
-
-static void renew_patience(struct client *client)
-{
-	if (client->is_observer)
-		loop_timer_cancel(&client->patience);
-	else
+	if (client->is_ending && !client->output && !client->is_broken)
+		control_client_break(client);
+	loop_modify(&client->source, client->output ? EPOLLOUT : client->call ? 0 : EPOLLIN);
+	if (is_waited_for(client))
 		loop_timer_set_in_ms(client->control->loop, &client->patience, CONTROL_PATIENCE_MS);
+	else
+		loop_timer_cancel(&client->patience);
+	loop_defer(client->control->loop, &client->serving);
 }
 
 /* Return: bytes that the socket took, or -1: the client is gone. */
-static ssize_t try_send(struct client *client, const char *data, size_t length)
+static ssize_t try_send(struct control_client *client, const char *data, size_t length)
 {
 	size_t sent = 0;
 
@@ -93,7 +87,7 @@ static ssize_t try_send(struct client *client, const char *data, size_t length)
 	return (ssize_t)sent;
 }
 
-static int keep_output(struct client *client, const char *data, size_t length)
+static int keep_output(struct control_client *client, const char *data, size_t length)
 {
 	char *output;
 
@@ -110,187 +104,97 @@ static int keep_output(struct client *client, const char *data, size_t length)
 	return 0;
 }
 
-/* Send a line, behind what is pending; a client that cannot be told is ended. */
-static void send_text(struct client *client, const char *data, size_t length)
-{
-	ssize_t sent = client->output ? 0 : try_send(client, data, length);
-
-	if (sent < 0 || keep_output(client, data + sent, length - (size_t)sent) < 0)
-		end_client(client);
-}
-
-static void send_tree(struct client *client, const struct tree *tree)
+void control_client_send(struct control_client *client, const struct tree *tree)
 {
 	_cleanup_free_ char *text = NULL;
 	size_t length;
+	ssize_t sent;
 
-	if (client->source.fd < 0)
-		return;
 	if (json_write(tree, 0, &text, &length) < 0) {
-		end_client(client);
+		control_client_break(client);
 		return;
 	}
-	text[length] = '\n'; /* in the place of the terminator */
-	send_text(client, text, length + 1);
+	text[length++] = '\n'; /* in the place of the terminator */
+	sent = client->output ? 0 : try_send(client, text, length);
+	if (sent < 0 || keep_output(client, text + sent, length - (size_t)sent) < 0)
+		control_client_break(client);
+	else if ((size_t)sent < length)
+		control_client_settle(client);
 }
 
-static void send_ok(struct client *client, const char *verb)
-{
-	struct tree *reply = tree_new(TREE_MAP);
-
-	if (!reply || tree_add_bool(reply, "ok", true) < 0 ||
-	    tree_add_text(reply, "verb", verb) < 0)
-		end_client(client);
-	else
-		send_tree(client, reply);
-	tree_free(reply);
-}
-
-static void send_error(struct client *client, const char *text)
-{
-	struct tree *reply = tree_new(TREE_MAP);
-
-	if (!reply || tree_add_bool(reply, "ok", false) < 0 ||
-	    tree_add_text(reply, "error", text) < 0)
-		end_client(client);
-	else
-		send_tree(client, reply);
-	tree_free(reply);
-}
-
-/* {KEY: value, "status": {…}}: NULL without memory. */
-static struct tree *status_message(struct control *control, const char *key, const char *value)
-{
-	struct tree *message = tree_new(TREE_MAP), *status = NULL;
-	int r = message ? 0 : -ENOMEM;
-
-	if (r == 0 && !strcmp(key, "verb"))
-		r = tree_add_bool(message, "ok", true);
-	if (r == 0)
-		r = tree_add_text(message, key, value);
-	if (r == 0)
-		r = control->ops->status(control->user, &status);
-	if (r == 0)
-		r = tree_append(message, "status", status);
-	if (r < 0) {
-		tree_free(message);
-		return NULL;
-	}
-	return message;
-}
-
-static void send_status(struct client *client, const char *key, const char *value)
-{
-	struct tree *message = status_message(client->control, key, value);
-
-	if (message)
-		send_tree(client, message);
-	else
-		end_client(client);
-	tree_free(message);
-}
-
-static void do_status(struct client *client)
-{
-	send_status(client, "verb", "status");
-}
-
-static void do_observe(struct client *client)
-{
-	client->is_observer = true;
-	send_ok(client, "observe");
-	if (client->source.fd >= 0)
-		send_status(client, "event", "status");
-}
-
-static void do_flush(struct client *client)
-{
-	int r = client->control->ops->capture_flush(client->control->user);
-
-	if (r < 0)
-		send_error(client, strerror(-r));
-	else
-		send_ok(client, "capture-flush");
-}
-
-static void do_stop(struct client *client)
-{
-	send_ok(client, "stop");
-	client->control->ops->stop(client->control->user);
-}
-
-static const struct {
-	const char *name;
-	void (*function)(struct client *client);
-} verbs[] = {
-	{ "status", do_status },
-	{ "observe", do_observe },
-	{ "capture-flush", do_flush },
-	{ "stop", do_stop },
-};
-
-static void do_verb(struct client *client, const char *verb)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(verbs); i++) {
-		if (verb && !strcmp(verbs[i].name, verb)) {
-			verbs[i].function(client);
-			return;
-		}
-	}
-	send_error(client, verb ? "unknown verb; known are status, observe, capture-flush, stop"
-				: "a request says its \"verb\"");
-}
-
-static void do_request(struct client *client, const char *line, size_t length)
-{
-	struct tree *request;
-	struct lw_error error;
-
-	if (json_parse(line, length, &request, &error) < 0) {
-		client->is_ending = true;
-		send_error(client, error.text);
-		return;
-	}
-	do_verb(client, tree_get_text(request, "verb"));
-	tree_free(request);
-}
-
-/* One request, if a whole one is there and the last answer was taken. Return: whether there was
- * one. */
-static bool take_request(struct client *client)
+/* One request, if a whole one is there and the last was answered and the answer taken. Return:
+ * whether there was one. */
+static bool take_request(struct control_client *client)
 {
 	char line[CONTROL_REQUEST_MAX];
 	const char *end = memchr(client->input, '\n', client->input_length);
 	size_t length = end ? (size_t)(end - client->input) : 0;
 
-	if (!end || client->output || client->is_ending)
+	if (!end || client->output || client->call || client->is_ending || client->is_broken)
 		return false;
 	memcpy(line, client->input, length);
 	client->input_length -= length + 1;
 	memmove(client->input, end + 1, client->input_length);
-	do_request(client, line, length);
-	if (client->source.fd >= 0)
-		renew_patience(client);
-	return client->source.fd >= 0;
+	control_do_request(client, line, length);
+	return true;
 }
 
-static void serve(struct client *client)
+static void serve(struct control_client *client)
 {
+	bool was_served = false;
+
 	while (take_request(client))
-		;
-	if (client->source.fd >= 0 && client->input_length == sizeof(client->input) &&
-	    !client->output && !client->is_ending) {
-		client->is_ending = true;
-		send_error(client, "the request is longer than 4096 bytes");
+		was_served = true;
+	if (client->input_length == sizeof(client->input) && !client->output && !client->call &&
+	    !client->is_ending && !client->is_broken) {
+		client->is_ending = was_served = true;
+		control_send_error(client, "the request is longer than 4096 bytes");
 	}
-	settle(client);
+	if (was_served)
+		control_client_settle(client);
 }
 
-static void read_client(struct client *client)
+static void serving_came(struct loop_deferred *serving)
 {
-	size_t room = sizeof(client->input) - client->input_length;
-	ssize_t n =
-		recv(client->source.fd, client->input + client->input_length, room, MSG_DONTWAIT);
+	serve(container_of(serving, struct control_client, serving));
+}
+
+/* Take over the descriptor that came with bytes. Return: false when there were several: nobody
+ * knows to which request they belong. */
+static bool keep_descriptor(struct control_client *client, struct msghdr *message)
+{
+	struct cmsghdr *header = CMSG_FIRSTHDR(message);
+	bool is_one = client->descriptor < 0 && !(message->msg_flags & MSG_CTRUNC);
+	int fd;
+
+	if (!header || header->cmsg_level != SOL_SOCKET || header->cmsg_type != SCM_RIGHTS)
+		return !(message->msg_flags & MSG_CTRUNC);
+	memcpy(&fd, CMSG_DATA(header), sizeof(fd));
+	if (is_one)
+		client->descriptor = fd;
+	else
+		close(fd);
+	return is_one;
+}
+
+static void read_client(struct control_client *client)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(sizeof(int))];
+	} control;
+	struct iovec room = {
+		.iov_base = client->input + client->input_length,
+		.iov_len = sizeof(client->input) - client->input_length,
+	};
+	struct msghdr message = {
+		.msg_iov = &room,
+		.msg_iovlen = 1,
+		.msg_control = &control,
+		/* Not the padding: room for one, so that the kernel drops what is more. */
+		.msg_controllen = CMSG_LEN(sizeof(int)),
+	};
+	ssize_t n = recvmsg(client->source.fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
@@ -298,11 +202,17 @@ static void read_client(struct client *client)
 		end_client(client);
 		return;
 	}
+	if (!keep_descriptor(client, &message)) {
+		client->is_ending = true;
+		control_send_error(client, "a request brings one descriptor at most");
+		control_client_settle(client);
+		return;
+	}
 	client->input_length += (size_t)n;
 	serve(client);
 }
 
-static void write_client(struct client *client)
+static void write_client(struct control_client *client)
 {
 	ssize_t sent = try_send(client, client->output, client->output_length);
 
@@ -316,17 +226,18 @@ static void write_client(struct client *client)
 		return;
 	}
 	free(take_pointer(client->output));
-	renew_patience(client);
-	serve(client);
+	control_client_settle(client);
 }
 
 static void client_ready(struct loop_source *source, uint32_t events)
 {
-	struct client *client = container_of(source, struct client, source);
+	struct control_client *client = container_of(source, struct control_client, source);
 
-	if (client->output && (events & EPOLLOUT))
+	if (client->is_broken)
+		end_client(client);
+	else if (client->output && (events & EPOLLOUT))
 		write_client(client);
-	else if (!client->output && (events & (EPOLLIN | EPOLLHUP)))
+	else if (!client->output && !client->call && (events & (EPOLLIN | EPOLLHUP)))
 		read_client(client);
 	else if (events & (EPOLLHUP | EPOLLERR))
 		end_client(client);
@@ -334,7 +245,7 @@ static void client_ready(struct loop_source *source, uint32_t events)
 
 static void patience_ended(struct loop_timer *timer)
 {
-	end_client(container_of(timer, struct client, patience));
+	end_client(container_of(timer, struct control_client, patience));
 }
 
 static bool may_control(int fd)
@@ -356,7 +267,7 @@ static void turn_away(int fd, const char *why)
 	close(fd);
 }
 
-static struct client *find_slot(struct control *control)
+static struct control_client *find_slot(struct control *control)
 {
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
 		if (control->clients[i].source.fd < 0)
@@ -368,7 +279,7 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 {
 	struct control *control = container_of(source, struct control, listener);
 	int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	struct client *client;
+	struct control_client *client;
 
 	(void)events;
 	if (fd < 0)
@@ -386,7 +297,7 @@ static void listener_ready(struct loop_source *source, uint32_t events)
 	if (loop_add(control->loop, &client->source, EPOLLIN) < 0)
 		close_fd(&client->source.fd);
 	else
-		renew_patience(client);
+		control_client_settle(client);
 }
 
 static int listen_at(struct control *control, const char *path)
@@ -409,18 +320,18 @@ static int listen_at(struct control *control, const char *path)
 static int init_clients(struct control *control)
 {
 	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
-		struct client *client = &control->clients[i];
+		struct control_client *client = &control->clients[i];
 		int r = loop_timer_init(control->loop, &client->patience, patience_ended);
 
 		if (r < 0)
 			return r;
-		client->control = control;
 		client->source.function = client_ready;
+		client->serving.function = serving_came;
 	}
 	return 0;
 }
 
-int control_new(struct lw_loop *loop, const char *path, const struct control_ops *ops, void *user,
+int control_new(struct lw_loop *loop, const char *path, control_status_fn *status, void *user,
 		struct control **ret_control, struct lw_error *ret_error)
 {
 	struct control *control = calloc(1, sizeof(*control));
@@ -429,13 +340,17 @@ int control_new(struct lw_loop *loop, const char *path, const struct control_ops
 	if (!control)
 		return error_errno(ret_error, ENOMEM, "%s", path);
 	control->loop = loop;
-	control->ops = ops;
+	control->status = status;
 	control->user = user;
 	control->listener.fd = -1;
 	control->listener.function = listener_ready;
-	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++)
-		control->clients[i].source.fd = -1;
-	r = init_clients(control);
+	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
+		control->clients[i].control = control;
+		control->clients[i].source.fd = control->clients[i].descriptor = -1;
+	}
+	r = control_add_own_verbs(control);
+	if (r == 0)
+		r = init_clients(control);
 	if (r == 0)
 		r = listen_at(control, path);
 	if (r < 0) {
@@ -457,22 +372,4 @@ void control_free(struct control *control)
 	loop_remove(&control->listener);
 	close_fd(&control->listener.fd);
 	free(control);
-}
-
-void control_publish(struct control *control)
-{
-	struct tree *event = NULL;
-
-	for (size_t i = 0; i < CONTROL_CLIENTS_MAX; i++) {
-		struct client *client = &control->clients[i];
-
-		if (!client->is_observer)
-			continue;
-		if (!event)
-			event = status_message(control, "event", "status");
-		if (event)
-			send_tree(client, event);
-		settle(client);
-	}
-	tree_free(event);
 }

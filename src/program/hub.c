@@ -262,6 +262,7 @@ static int start_hub(struct running_hub *running, struct lw_error *error)
 
 static void close_hub(struct running_hub *running)
 {
+	service_hang_up(&running->service);
 	captures_close(&running->service.captures);
 	lw_hub_free(running->hub);
 	network_free(running->network);

@@ -156,23 +156,29 @@ static int control_status(void *user, struct tree **ret_status)
 	return report_build(&report, ret_status);
 }
 
-static int control_flush(void *user)
+static void do_flush(struct control_call *call, const struct tree *request, void *user)
 {
 	struct service *service = user;
+	int r = captures_flush(&service->captures);
 
-	return captures_flush(&service->captures);
+	(void)request;
+	if (r < 0)
+		control_refuse(call, "%s", strerror(-r));
+	else
+		control_reply(call, NULL, NULL);
 }
 
-static void control_stop(void *user)
+static void do_stop(struct control_call *call, const struct tree *request, void *user)
 {
+	(void)request;
+	control_reply(call, NULL, NULL);
 	log_info("ending: asked to by the control socket");
 	begin_stop(user);
 }
 
-static const struct control_ops control_ops = {
-	.status = control_status,
-	.capture_flush = control_flush,
-	.stop = control_stop,
+static const struct control_verb service_verbs[] = {
+	{ .name = "capture-flush", .run = do_flush },
+	{ .name = "stop", .run = do_stop },
 };
 
 static int open_loop(struct service *service, struct lw_error *error)
@@ -206,8 +212,12 @@ int service_open(struct service *service, const struct arguments *arguments,
 	r = instance_open(&roots, service->name, &service->instance, ret_error);
 	if (r < 0)
 		return r;
-	return control_new(service->loop, instance_socket(service->instance), &control_ops, service,
-			   &service->control, ret_error);
+	r = control_new(service->loop, instance_socket(service->instance), control_status, service,
+			&service->control, ret_error);
+	if (r < 0)
+		return r;
+	r = control_add_verbs(service->control, service_verbs, ARRAY_SIZE(service_verbs), service);
+	return r < 0 ? error_errno(ret_error, -r, "control socket") : 0;
 }
 
 int service_run(struct service *service)
@@ -247,10 +257,15 @@ void service_ready(const char *text)
 	notify_state(state);
 }
 
+void service_hang_up(struct service *service)
+{
+	control_free(take_pointer(service->control));
+}
+
 void service_close(struct service *service)
 {
+	service_hang_up(service);
 	captures_close(&service->captures);
-	control_free(take_pointer(service->control));
 	instance_close(take_pointer(service->instance));
 	if (service->loop)
 		loop_timer_done(service->loop, &service->tick);

@@ -3,6 +3,9 @@
  * What a running hub and a running tunnel have in common: a loop, signals, a name with its lock and
  * control socket, captures, a tick once a second, and an orderly end.
  *
+ * The verbs status, observe, capture-flush and stop of the control socket are answered here; a hub
+ * and a tunnel add their own with control_add_verbs(service.control, …).
+ *
  * service_open() comes before anything is changed on the machine and refuses a name that runs
  * already. SIGTERM, SIGINT and the control verb stop call ops->stop, which begins to end and calls
  * service_end() when that is done; a second signal ends at once. Either way service_run() returns
@@ -74,6 +77,8 @@ void service_end(struct service *service, int exit_status);
 /* Tell observers, and the service manager: text is "2 of 3 clients connected". */
 void service_changed(struct service *service, const char *text);
 void service_ready(const char *text);
+/* End every stream of events, before what they tell of goes. Idempotent; service_close does it too. */
+void service_hang_up(struct service *service);
 void service_close(struct service *service);
 /* What the kernel says of the interface called name (NULL: there is none), into the report. */
 void service_report_interface(struct service *service, const char *name, struct report *report);

@@ -2,76 +2,24 @@
 /* longwire status: asks an instance and shows the answer. */
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include <longwire/error.h>
 
-#include "base/error.h"
-#include "base/json.h"
-#include "base/memory.h"
-#include "base/parse.h"
 #include "base/tree.h"
+#include "program/ask.h"
 #include "program/command.h"
-#include "program/control.h"
-#include "program/instance.h"
+#include "program/control_client.h"
 #include "program/report.h"
-
-enum { TIMEOUT_MS = 5000, NAMES_SIZE = 400 };
-
-static void join_names(const struct instance_found *found, size_t n, char *text, size_t size)
-{
-	size_t used = 0;
-
-	text[0] = '\0';
-	for (size_t i = 0; i < n && used < size; i++)
-		used += (size_t)snprintf(text + used, size - used, "%s%s", i ? ", " : "",
-					 found[i].name);
-}
-
-/* The one that is meant, or NULL with a sentence. */
-static const struct instance_found *choose(const char *name, const struct instance_found *found,
-					   size_t n, size_t hidden, struct lw_error *error)
-{
-	const char *others = hidden ? " that this user may see" : "";
-	char names[NAMES_SIZE];
-
-	for (size_t i = 0; i < n && name; i++)
-		if (!strcmp(found[i].name, name))
-			return &found[i];
-	if (!name && n == 1)
-		return &found[0];
-	join_names(found, n, names, sizeof(names));
-	if (!n)
-		error_set(error, -ENOENT, LW_DOMAIN_SYSTEM, ENOENT, "no instance is running%s",
-			  others);
-	else if (name)
-		error_set(error, -ENOENT, LW_DOMAIN_SYSTEM, ENOENT,
-			  "no instance called \"%s\" is running%s; these are: %s", name, others,
-			  names);
-	else
-		error_set(error, -ENOTUNIQ, LW_DOMAIN_CONFIGURATION, ENOTUNIQ,
-			  "several instances are running, say which: %s", names);
-	return NULL;
-}
-
-static int print_json(const struct tree *status)
-{
-	_cleanup_free_ char *text = NULL;
-	size_t length;
-
-	if (json_write(status, 2, &text, &length) < 0)
-		return -ENOMEM;
-	return puts(text) < 0 ? -EIO : 0;
-}
 
 static int show(const struct instance_found *instance, bool is_json)
 {
 	struct lw_error error;
 	const struct tree *status;
 	struct tree *reply;
-	int r = control_request(instance->socket, "status", TIMEOUT_MS, &reply, &error);
+	int r = control_request(instance->socket, control_ask("status"), ASK_TIMEOUT_MS, &reply,
+				&error);
 
 	if (r < 0)
 		return command_fail(PROGRAM_FAILED, "%s", error.text);
@@ -79,7 +27,7 @@ static int show(const struct instance_found *instance, bool is_json)
 	if (!status)
 		r = -EPROTO;
 	else if (is_json)
-		r = print_json(status);
+		r = ask_print_json(status, 2);
 	else
 		report_print(status, (int64_t)time(NULL), stdout);
 	tree_free(reply);
@@ -90,25 +38,8 @@ static int show(const struct instance_found *instance, bool is_json)
 
 int command_status(const struct arguments *arguments)
 {
-	struct instance_found *found = calloc(INSTANCE_LIST_MAX, sizeof(*found));
-	const char *name = arguments->n_words ? arguments->words[0] : NULL;
-	const struct instance_found *chosen;
-	struct instance_roots roots;
-	struct lw_error error;
-	size_t n, hidden;
-	int status;
+	struct instance_found instance;
+	int status = ask_choose(arguments->n_words ? arguments->words[0] : NULL, &instance);
 
-	if (!found)
-		return command_fail(PROGRAM_FAILED, "no memory");
-	instance_roots_default(&roots);
-	n = instance_list(&roots, found, INSTANCE_LIST_MAX, &hidden);
-	chosen = choose(name, found, n, hidden, &error);
-	if (chosen)
-		status = show(chosen, arguments->json);
-	else
-		status = command_fail(error.domain == LW_DOMAIN_CONFIGURATION ? PROGRAM_USAGE
-									      : PROGRAM_FAILED,
-				      "%s", error.text);
-	free(found);
-	return status;
+	return status == PROGRAM_DONE ? show(&instance, arguments->json) : status;
 }

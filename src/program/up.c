@@ -261,6 +261,7 @@ static int open_tunnel(struct running_tunnel *running, struct lw_error *error)
 
 static void close_tunnel(struct running_tunnel *running)
 {
+	service_hang_up(&running->service);
 	captures_close(&running->service.captures);
 	lw_connection_free(running->connection);
 	lw_tunnel_free(running->tunnel);

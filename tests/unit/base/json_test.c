@@ -103,6 +103,17 @@ static void json_parse__invalid__refused_with_reason(void **state)
 	}
 }
 
+static void json_parse__nul_escape__told_in_our_words(void **state)
+{
+	struct lw_error error = { 0 };
+	struct tree *tree = NULL;
+
+	(void)state;
+	assert_int_equal(parse("{\"a\":\"\\u0000\"}", &tree, &error), -EBADMSG);
+	assert_non_null(strstr(error.text, "a NUL character"));
+	assert_null(strstr(error.text, "JSON_ALLOW_NUL"));
+}
+
 static void json_parse__nul_byte__refused(void **state)
 {
 	struct tree *tree;
@@ -223,6 +234,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(json_parse__all_kinds__become_text),
 		cmocka_unit_test(json_parse__invalid__refused_with_reason),
+		cmocka_unit_test(json_parse__nul_escape__told_in_our_words),
 		cmocka_unit_test(json_parse__nul_byte__refused),
 		cmocka_unit_test(json_parse__depth__bounded_at_eight),
 		cmocka_unit_test(json_write__builders__compact),

@@ -28,7 +28,7 @@
 #include "base/memory.h"
 #include "base/tree.h"
 #include "program/command.h"
-#include "program/control.h"
+#include "program/control_client.h"
 #include "program/instance.h"
 
 enum { PATIENCE_MS = 20000 };
@@ -269,7 +269,8 @@ static struct tree *ask_status(void)
 	n = instance_list(&roots, found, INSTANCE_LIST_MAX, &hidden);
 	for (size_t i = 0; i < n; i++)
 		if (!strcmp(found[i].name, name) &&
-		    control_request(found[i].socket, "status", PATIENCE_MS, &reply, &error) < 0)
+		    control_request(found[i].socket, control_ask("status"), PATIENCE_MS, &reply,
+				    &error) < 0)
 			fail_msg("%s", error.text);
 	return reply;
 }
@@ -334,7 +335,8 @@ static void hub__stop_verb__ends(void **state)
 	snprintf(socket_path, sizeof(socket_path), "/run/longwire/%s/control", name);
 	if (access(socket_path, F_OK) < 0)
 		snprintf(socket_path, sizeof(socket_path), "%s/longwire/%s/control", folder, name);
-	assert_int_equal(control_request(socket_path, "stop", PATIENCE_MS, &reply, NULL), 0);
+	assert_int_equal(
+		control_request(socket_path, control_ask("stop"), PATIENCE_MS, &reply, NULL), 0);
 	tree_free(reply);
 	assert_int_equal(wait_for(hub), PROGRAM_DONE);
 }

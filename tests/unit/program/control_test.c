@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,7 +24,7 @@
 
 #include "base/memory.h"
 #include "base/tree.h"
-#include "program/control.h"
+#include "program/control_client.h"
 
 static char folder[64], path[96];
 static uint64_t fake_ns;
@@ -53,22 +54,80 @@ static int give_status(void *user, struct tree **ret_status)
 	return 0;
 }
 
-static int give_flush(void *user)
+static void do_flush(struct control_call *call, const struct tree *request, void *user)
 {
+	(void)request;
 	(void)user;
-	return flush_result;
+	if (flush_result < 0)
+		control_refuse(call, "%s", strerror(-flush_result));
+	else
+		control_reply(call, NULL, NULL);
 }
 
-static void count_stop(void *user)
+static void do_stop(struct control_call *call, const struct tree *request, void *user)
 {
+	(void)request;
 	(void)user;
 	n_stops++;
+	control_reply(call, NULL, NULL);
 }
 
-static const struct control_ops ops = {
-	.status = give_status,
-	.capture_flush = give_flush,
-	.stop = count_stop,
+/* Verbs that answer when the test wants it, take descriptors, and tell events. */
+static struct control_call *waiting;
+static struct control_stream *stream;
+static int n_gone, taken = -1;
+
+static void do_wait(struct control_call *call, const struct tree *request, void *user)
+{
+	(void)user;
+	assert_string_equal(tree_get_text(request, "verb"), "wait");
+	assert_null(waiting);
+	waiting = call;
+}
+
+static void do_take(struct control_call *call, const struct tree *request, void *user)
+{
+	(void)request;
+	(void)user;
+	taken = control_take_descriptor(call);
+	assert_int_equal(control_take_descriptor(call), -1);
+	control_reply(call, NULL, NULL);
+}
+
+static void do_leave(struct control_call *call, const struct tree *request, void *user)
+{
+	(void)request;
+	(void)user;
+	control_reply(call, NULL, NULL);
+}
+
+static void count_gone(void *user)
+{
+	assert_ptr_equal(user, &n_gone);
+	n_gone++;
+	stream = NULL;
+}
+
+static void do_stream(struct control_call *call, const struct tree *request, void *user)
+{
+	struct control_stream *opened = control_stream(call, count_gone, &n_gone);
+
+	(void)request;
+	(void)user;
+	if (opened)
+		stream = opened;
+}
+
+static const struct control_verb verbs[] = {
+	{ .name = "capture-flush", .run = do_flush },
+	{ .name = "stop", .run = do_stop },
+};
+
+static const struct control_verb more_verbs[] = {
+	{ .name = "wait", .run = do_wait },
+	{ .name = "take", .run = do_take, .takes_descriptor = true },
+	{ .name = "leave", .run = do_leave, .takes_descriptor = true },
+	{ .name = "stream", .run = do_stream },
 };
 
 static int make_control(void **state)
@@ -84,7 +143,12 @@ static int make_control(void **state)
 	if (!mkdtemp(folder) || lw_loop_new(&options, &loop) < 0)
 		return -1;
 	snprintf(path, sizeof(path), "%s/control", folder);
-	return control_new(loop, path, &ops, NULL, &control, NULL);
+	waiting = NULL;
+	stream = NULL;
+	n_gone = 0;
+	if (control_new(loop, path, give_status, NULL, &control, NULL) < 0)
+		return -1;
+	return control_add_verbs(control, verbs, ARRAY_SIZE(verbs), NULL);
 }
 
 static int free_control(void **state)
@@ -171,7 +235,7 @@ static void control_new__path_taken__refused(void **state)
 	struct lw_error error;
 
 	(void)state;
-	assert_int_equal(control_new(loop, path, &ops, NULL, &second, &error), -EADDRINUSE);
+	assert_int_equal(control_new(loop, path, give_status, NULL, &second, &error), -EADDRINUSE);
 	assert_null(second);
 }
 
@@ -473,7 +537,7 @@ static int ask_from_child(const char *verb, const char *expected)
 	if (child == 0) {
 		struct tree *reply;
 		struct lw_error error;
-		int r = control_request(path, verb, 5000, &reply, &error);
+		int r = control_request(path, control_ask(verb), 5000, &reply, &error);
 
 		if (expected)
 			_exit(r == 0 && tree_get(reply, expected) ? 0 : 1);
@@ -498,11 +562,341 @@ static void control_request__nobody_answers__gives_up(void **state)
 	struct lw_error error;
 
 	(void)state;
-	assert_int_equal(control_request(path, "status", 20, &reply, &error), -ETIMEDOUT);
+	assert_int_equal(control_request(path, control_ask("status"), 20, &reply, &error),
+			 -ETIMEDOUT);
 	assert_null(reply);
-	assert_int_equal(control_request("/tmp/longwire-no-such-socket", "status", 20, &reply,
-					 &error),
+	assert_int_equal(control_request("/tmp/longwire-no-such-socket", control_ask("status"), 20,
+					 &reply, &error),
 			 -ENOENT);
+}
+
+/* ---- answers that come later */
+
+static void add_more(void)
+{
+	assert_int_equal(control_add_verbs(control, more_verbs, ARRAY_SIZE(more_verbs), NULL), 0);
+}
+
+static void call__answered_later__client_waits_and_so_does_its_next_request(void **state)
+{
+	struct tree *value = tree_new(TREE_MAP);
+	int fd = dial();
+
+	(void)state;
+	add_more();
+	say(fd, "{\"verb\":\"wait\"}\n{\"verb\":\"capture-flush\"}\n");
+	assert_non_null(waiting);
+	advance_ms(10 * CONTROL_PATIENCE_MS);
+	assert_silent(fd);
+	tree_add_text(value, "said", "so");
+	control_reply(take_pointer(waiting), "more", value);
+	pump();
+	assert_heard(fd, "{\"ok\":true,\"verb\":\"wait\",\"more\":{\"said\":\"so\"}}\n"
+			 "{\"ok\":true,\"verb\":\"capture-flush\"}\n");
+	say(fd, "{\"verb\":\"wait\"}\n");
+	control_refuse(take_pointer(waiting), "it is %d too %s", 1, "late");
+	assert_heard(fd, "{\"ok\":false,\"error\":\"it is 1 too late\"}\n");
+	advance_ms(CONTROL_PATIENCE_MS);
+	assert_ended(fd);
+}
+
+static void call__client_gone__answer_goes_nowhere(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	add_more();
+	say(fd, "{\"verb\":\"wait\"}\n");
+	close(fd);
+	pump();
+	control_reply(take_pointer(waiting), "more", tree_new(TREE_MAP));
+	fd = dial();
+	say(fd, "{\"verb\":\"wait\"}\n");
+	close(fd);
+	pump();
+	assert_null(control_stream(take_pointer(waiting), count_gone, &n_gone));
+	assert_int_equal(n_gone, 0);
+}
+
+static void call__control_freed__answer_goes_nowhere(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	add_more();
+	say(fd, "{\"verb\":\"wait\"}\n");
+	control_free(take_pointer(control));
+	control_refuse(take_pointer(waiting), "nobody hears it");
+	assert_ended(fd);
+}
+
+static void verbs__too_many_tables__refused(void **state)
+{
+	(void)state;
+	for (int i = 2; i < CONTROL_TABLES_MAX; i++)
+		add_more();
+	assert_int_equal(control_add_verbs(control, more_verbs, 1, NULL), -ENOSPC);
+}
+
+/* ---- descriptors */
+
+static void say_with(int fd, const char *text, const int *fds, size_t n)
+{
+	union {
+		struct cmsghdr header;
+		char bytes[CMSG_SPACE(4 * sizeof(int))];
+	} control_data = { 0 };
+	struct iovec data = { .iov_base = (char *)(uintptr_t)text, .iov_len = strlen(text) };
+	struct msghdr message = {
+		.msg_iov = &data,
+		.msg_iovlen = 1,
+		.msg_control = &control_data,
+		.msg_controllen = CMSG_SPACE(n * sizeof(int)),
+	};
+
+	control_data.header.cmsg_len = CMSG_LEN(n * sizeof(int));
+	control_data.header.cmsg_level = SOL_SOCKET;
+	control_data.header.cmsg_type = SCM_RIGHTS;
+	memcpy(CMSG_DATA(&control_data.header), fds, n * sizeof(int));
+	assert_int_equal(sendmsg(fd, &message, MSG_NOSIGNAL), strlen(text));
+	pump();
+}
+
+/* Whether nobody but the test holds the write end whose read end this is. */
+static bool is_hung_up(int read_end)
+{
+	char byte;
+
+	return read(read_end, &byte, 1) == 0;
+}
+
+static void descriptor__with_a_request__given_to_its_verb(void **state)
+{
+	int fd = dial(), ends[2];
+
+	(void)state;
+	add_more();
+	assert_int_equal(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+	say_with(fd, "{\"verb\":", &ends[1], 1);
+	say(fd, "\"take\"}\n{\"verb\":\"take\"}\n");
+	assert_heard(fd, "\"ok\":true");
+	assert_int_equal(taken, -1); /* the second request brought none */
+	say_with(fd, "{\"verb\":\"take\"}\n", &ends[1], 1);
+	close(ends[1]);
+	assert_true(taken >= 0);
+	assert_int_equal(write(taken, "x", 1), 1);
+	close(taken);
+	close(ends[0]);
+	close(fd);
+}
+
+static void descriptor__not_taken__closed(void **state)
+{
+	static const char *const texts[] = { "{\"verb\":\"leave\"}\n",
+					     "{\"verb\":\"wait\"}\n",
+					     "{\"verb\":\"no\"}\n",
+					     "{}\n",
+					     "[\n",
+					     "{" };
+	static const char *const answers[] = { "\"ok\":true", "takes no descriptor", "unknown verb",
+					       "says its",    "\"ok\":false",        NULL };
+
+	(void)state;
+	add_more();
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		int fd = dial(), ends[2];
+
+		assert_int_equal(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+		say_with(fd, texts[i], &ends[1], 1);
+		close(ends[1]);
+		if (answers[i])
+			assert_heard(fd, answers[i]);
+		close(fd);
+		pump();
+		assert_true(is_hung_up(ends[0]));
+		close(ends[0]);
+	}
+	assert_null(waiting);
+}
+
+static void descriptor__several__told_ended_and_closed(void **state)
+{
+	(void)state;
+	add_more();
+	for (size_t i = 0; i < 2; i++) {
+		int fd = dial(), ends[2];
+
+		assert_int_equal(pipe2(ends, O_NONBLOCK | O_CLOEXEC), 0);
+		if (i == 0) {
+			say_with(fd, "{\"verb\":\"take\"}\n", (int[]){ ends[1], ends[1] }, 2);
+		} else {
+			say_with(fd, "{\"verb\":", &ends[1], 1);
+			say_with(fd, "\"take\"}\n", &ends[1], 1);
+		}
+		close(ends[1]);
+		assert_heard(fd, "one descriptor at most");
+		assert_ended(fd);
+		assert_true(is_hung_up(ends[0]));
+		close(ends[0]);
+	}
+}
+
+/* ---- streams */
+
+static void tell(const char *text)
+{
+	struct tree *event = tree_new(TREE_MAP);
+
+	tree_add_text(event, "event", text);
+	control_tell(stream, event);
+	tree_free(event);
+}
+
+static void stream__told__heard_until_the_client_goes(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	add_more();
+	say(fd, "{\"verb\":\"stream\"}\n");
+	assert_heard(fd, "{\"ok\":true,\"verb\":\"stream\"}\n");
+	tell("one");
+	assert_heard(fd, "{\"event\":\"one\"}\n");
+	advance_ms(10 * CONTROL_PATIENCE_MS);
+	say(fd, "{\"verb\":\"stream\"}\n");
+	assert_heard(fd, "has its events already");
+	say(fd, "{\"verb\":\"capture-flush\"}\n");
+	assert_heard(fd, "\"ok\":true");
+	control_publish(control); /* of the state: it did not ask for that */
+	assert_silent(fd);
+	assert_int_equal(n_gone, 0);
+	close(fd);
+	tell("to nobody");
+	assert_int_equal(n_gone, 0);
+	pump();
+	assert_int_equal(n_gone, 1);
+}
+
+static void stream__ended_by_us__client_hears_all_and_the_end(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	add_more();
+	say(fd, "{\"verb\":\"stream\"}\n");
+	tell("last");
+	control_stream_end(stream);
+	assert_heard(fd, "{\"event\":\"last\"}\n");
+	assert_ended(fd);
+	assert_int_equal(n_gone, 0);
+}
+
+static void stream__control_freed__gone(void **state)
+{
+	int fd = dial();
+
+	(void)state;
+	add_more();
+	say(fd, "{\"verb\":\"stream\"}\n");
+	control_free(take_pointer(control));
+	assert_int_equal(n_gone, 1);
+	close(fd);
+}
+
+static void stream__unread__gone_from_the_loop(void **state)
+{
+	char *padding = calloc(1, 1000001);
+	int fd = dial();
+
+	(void)state;
+	add_more();
+	assert_non_null(padding);
+	memset(padding, 'x', 1000000);
+	say(fd, "{\"verb\":\"stream\"}\n");
+	for (int i = 0; i < 8; i++)
+		tell(padding);
+	assert_int_equal(n_gone, 0);
+	pump();
+	assert_int_equal(n_gone, 1);
+	free(padding);
+	close(fd);
+}
+
+/* ---- the asking side */
+
+static void control_peer__stream__reply_then_events(void **state)
+{
+	struct control_peer *peer = NULL;
+	struct tree *request = control_ask("stream"), *line = NULL;
+	struct lw_error error;
+
+	(void)state;
+	add_more();
+	assert_int_equal(control_dial(path, &peer, &error), 0);
+	assert_int_equal(control_say(peer, request, -1, &error), 0);
+	assert_int_equal(control_hear(peer, 0, &line, &error), -ETIMEDOUT);
+	pump();
+	tell("one");
+	tell("two");
+	assert_false(control_has_heard(peer));
+	assert_int_equal(control_hear(peer, 0, &line, &error), 0);
+	assert_string_equal(tree_get_text(line, "verb"), "stream");
+	tree_free(line);
+	assert_true(control_has_heard(peer));
+	assert_int_equal(control_hear(peer, 0, &line, &error), 0);
+	assert_string_equal(tree_get_text(line, "event"), "one");
+	tree_free(line);
+	assert_int_equal(control_hear(peer, -1, &line, &error), 0);
+	assert_string_equal(tree_get_text(line, "event"), "two");
+	tree_free(line);
+	assert_int_equal(control_say(peer, request, -1, &error), 0);
+	pump();
+	assert_int_equal(control_hear(peer, 0, &line, &error), -EPERM);
+	assert_non_null(strstr(error.text, "has its events already"));
+	control_stream_end(stream);
+	pump();
+	assert_int_equal(control_hear(peer, -1, &line, &error), -ECONNRESET);
+	control_hang_up(peer);
+	tree_free(request);
+}
+
+static void control_peer__descriptor__sent_along(void **state)
+{
+	struct control_peer *peer = NULL;
+	struct tree *request = control_ask("take");
+	int ends[2];
+
+	(void)state;
+	add_more();
+	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);
+	assert_int_equal(control_dial(path, &peer, NULL), 0);
+	assert_int_equal(control_say(peer, request, ends[1], NULL), 0);
+	pump();
+	assert_true(taken >= 0);
+	close(taken);
+	close(ends[0]);
+	close(ends[1]);
+	control_hang_up(peer);
+	tree_free(request);
+}
+
+static void control_peer__request_too_long__refused(void **state)
+{
+	struct control_peer *peer = NULL;
+	struct tree *request = control_ask("status");
+	char text[CONTROL_REQUEST_MAX];
+	struct lw_error error;
+
+	(void)state;
+	memset(text, 'x', sizeof(text) - 1);
+	text[sizeof(text) - 1] = '\0';
+	tree_add_text(request, "text", text);
+	assert_int_equal(control_dial(path, &peer, NULL), 0);
+	assert_int_equal(control_say(peer, request, -1, &error), -EMSGSIZE);
+	assert_non_null(strstr(error.text, "4095 are allowed"));
+	control_hang_up(peer);
+	tree_free(request);
+	pump();
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make_control, free_control)
@@ -528,6 +922,20 @@ int main(void)
 		TEST(observe__begins_with_present_state__then_changes),
 		TEST(observe__never_reads__dropped_others_kept),
 		TEST(client__another_user__turned_away),
+		TEST(call__answered_later__client_waits_and_so_does_its_next_request),
+		TEST(call__client_gone__answer_goes_nowhere),
+		TEST(call__control_freed__answer_goes_nowhere),
+		TEST(verbs__too_many_tables__refused),
+		TEST(descriptor__with_a_request__given_to_its_verb),
+		TEST(descriptor__not_taken__closed),
+		TEST(descriptor__several__told_ended_and_closed),
+		TEST(stream__told__heard_until_the_client_goes),
+		TEST(stream__ended_by_us__client_hears_all_and_the_end),
+		TEST(stream__control_freed__gone),
+		TEST(stream__unread__gone_from_the_loop),
+		TEST(control_peer__stream__reply_then_events),
+		TEST(control_peer__descriptor__sent_along),
+		TEST(control_peer__request_too_long__refused),
 		TEST(control_request__served__reply_or_reason),
 		TEST(control_request__nobody_answers__gives_up),
 	};
