@@ -44,6 +44,13 @@ enum lw_start_origin {
 	LW_START_API = 4,
 };
 
+/*
+ * The mark (SO_MARK) of a provider's connections outside the tunnel. No tunnel on this machine
+ * draws packets that bear it into itself, whatever its routes say, and the kill switch lets them
+ * out: so a provider marks the sockets that carry the tunnel, and no others. Needs CAP_NET_ADMIN.
+ */
+enum { LW_OUTER_MARK = 0x6c770000 };
+
 /* Never NULL when a provider gets it. */
 struct lw_start_options {
 	size_t size;

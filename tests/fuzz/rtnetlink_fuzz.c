@@ -52,6 +52,38 @@ static void check_route(const struct nlmsghdr *message)
 	require(first.index == second.index && first.metric == second.metric);
 }
 
+static void check_rule(const struct nlmsghdr *message)
+{
+	struct rule first, second;
+
+	memset(&first, 0xa5, sizeof(first));
+	memset(&second, 0xa5, sizeof(second));
+	if (rtnetlink_parse_rule(message, &first) < 0) {
+		require(memcmp(&first, &second, sizeof(first)) == 0);
+		return;
+	}
+	require(rtnetlink_parse_rule(message, &second) == 0);
+	require(first.family == AF_INET || first.family == AF_INET6);
+	require(!first.to.address.family || first.to.length <= ip_address_bits(&first.to.address));
+	require(first.table == second.table && first.priority == second.priority);
+}
+
+static void check_answer(const struct nlmsghdr *message)
+{
+	struct route_answer first, second;
+
+	memset(&first, 0xa5, sizeof(first));
+	memset(&second, 0xa5, sizeof(second));
+	if (rtnetlink_parse_answer(message, &first) < 0) {
+		require(memcmp(&first, &second, sizeof(first)) == 0);
+		return;
+	}
+	require(rtnetlink_parse_answer(message, &second) == 0);
+	require(first.index == second.index && first.mtu == second.mtu);
+	require(!first.source.family || first.source.family == AF_INET ||
+		first.source.family == AF_INET6);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -71,6 +103,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 		check_link(message);
 		check_route(message);
+		check_rule(message);
+		check_answer(message);
 		if (step >= left)
 			break;
 		left -= step;

@@ -2,6 +2,7 @@
 /* Answers of the kernel, whole and broken. */
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/fib_rules.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 #include <setjmp.h>
@@ -201,6 +202,114 @@ static void route__broken_or_of_another_table__is_refused(void **state)
 	assert_int_equal(route.index, 77);
 }
 
+static void route__of_a_table_of_ours__is_read(void **state)
+{
+	struct nlmsghdr *message = begin_route(AF_INET, 0);
+	struct route route;
+
+	(void)state;
+	mnl_attr_put_u32(message, RTA_TABLE, RTNETLINK_OWN_TABLES + 5);
+	assert_int_equal(rtnetlink_parse_route(message, &route), 0);
+	assert_int_equal(route.table, RTNETLINK_OWN_TABLES + 5);
+	message = begin_route(AF_INET, 0);
+	assert_int_equal(rtnetlink_parse_route(message, &route), 0);
+	assert_int_equal(route.table, 0);
+}
+
+static struct nlmsghdr *begin_rule(uint8_t family, uint8_t length)
+{
+	struct nlmsghdr *message;
+	struct fib_rule_hdr *body;
+
+	memset(buffer, 0, sizeof(buffer));
+	message = mnl_nlmsg_put_header(buffer);
+	message->nlmsg_type = RTM_NEWRULE;
+	body = mnl_nlmsg_put_extra_header(message, sizeof(*body));
+	body->family = family;
+	body->dst_len = length;
+	body->table = RT_TABLE_MAIN;
+	return message;
+}
+
+static void rule__whole__is_read(void **state)
+{
+	struct nlmsghdr *message = begin_rule(AF_INET, 8);
+	struct rule rule;
+
+	(void)state;
+	assert_int_equal(rtnetlink_parse_rule(message, &rule), 0);
+	assert_int_equal(rule.table, 0);
+	assert_int_equal(rule.suppress, -1);
+	assert_int_equal(rule.to.address.family, 0);
+	mnl_attr_put_u32(message, FRA_TABLE, 7000);
+	mnl_attr_put_u32(message, FRA_PRIORITY, 20100);
+	mnl_attr_put_u32(message, FRA_FWMARK, 0x6c770000);
+	mnl_attr_put_u32(message, FRA_FWMASK, 0x7fff0000);
+	mnl_attr_put_u32(message, FRA_SUPPRESS_PREFIXLEN, 7);
+	mnl_attr_put_u8(message, FRA_PROTOCOL, 108);
+	mnl_attr_put(message, FRA_DST, 4, "\x0a\x00\x00\x00");
+	assert_int_equal(rtnetlink_parse_rule(message, &rule), 0);
+	assert_int_equal(rule.table, 7000);
+	assert_int_equal(rule.priority, 20100);
+	assert_int_equal(rule.not_mark, 0x6c770000);
+	assert_int_equal(rule.not_mask, 0x7fff0000);
+	assert_int_equal(rule.suppress, 7);
+	assert_int_equal(rule.protocol, 108);
+	assert_int_equal(rule.to.length, 8);
+	assert_int_equal(rule.to.address.bytes[0], 10);
+}
+
+static void rule__broken__is_refused_and_nothing_is_written(void **state)
+{
+	struct rule rule = { .priority = 77 };
+	struct nlmsghdr *message = begin_rule(AF_UNIX, 0);
+
+	(void)state;
+	assert_int_equal(rtnetlink_parse_rule(message, &rule), -EBADMSG);
+	message = begin_rule(AF_INET, 33);
+	mnl_attr_put(message, FRA_DST, 4, "\x0a\x00\x00\x00");
+	assert_int_equal(rtnetlink_parse_rule(message, &rule), -EBADMSG);
+	message = begin_rule(AF_INET, 8);
+	mnl_attr_put(message, FRA_DST, 16, buffer + 1024);
+	assert_int_equal(rtnetlink_parse_rule(message, &rule), -EBADMSG);
+	message->nlmsg_type = RTM_DELRULE;
+	assert_int_equal(rtnetlink_parse_rule(message, &rule), -EBADMSG);
+	message = begin_rule(AF_INET, 0);
+	message->nlmsg_len = NLMSG_HDRLEN + sizeof(struct fib_rule_hdr) - 1;
+	assert_int_equal(rtnetlink_parse_rule(message, &rule), -EBADMSG);
+	assert_int_equal(rule.priority, 77);
+}
+
+static void answer__whole_or_broken__is_read_or_refused(void **state)
+{
+	struct nlmsghdr *message = begin_route(AF_INET, 32);
+	struct route_answer answer;
+	struct nlattr *metrics;
+
+	(void)state;
+	mnl_attr_put_u32(message, RTA_OIF, 4);
+	mnl_attr_put(message, RTA_PREFSRC, 4, "\xc0\x00\x02\x01");
+	mnl_attr_put(message, RTA_GATEWAY, 4, "\xc0\x00\x02\xfe");
+	metrics = mnl_attr_nest_start(message, RTA_METRICS);
+	mnl_attr_put_u32(message, RTAX_MTU, 1280);
+	mnl_attr_nest_end(message, metrics);
+	assert_int_equal(rtnetlink_parse_answer(message, &answer), 0);
+	assert_int_equal(answer.type, RTN_UNICAST);
+	assert_int_equal(answer.index, 4);
+	assert_int_equal(answer.source.bytes[3], 1);
+	assert_int_equal(answer.gateway.bytes[3], 254);
+	assert_int_equal(answer.mtu, 1280);
+	answer.index = 77;
+	message = begin_route(AF_INET, 32);
+	mnl_attr_put(message, RTA_PREFSRC, 3, "\xc0\x00\x02");
+	assert_int_equal(rtnetlink_parse_answer(message, &answer), -EBADMSG);
+	message->nlmsg_type = RTM_DELROUTE;
+	assert_int_equal(rtnetlink_parse_answer(message, &answer), -EBADMSG);
+	message = begin_route(AF_UNIX, 0);
+	assert_int_equal(rtnetlink_parse_answer(message, &answer), -EBADMSG);
+	assert_int_equal(answer.index, 77);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +319,10 @@ int main(void)
 		cmocka_unit_test(route__via_the_other_family__is_read),
 		cmocka_unit_test(route__multipath__first_hop_stands_for_all),
 		cmocka_unit_test(route__broken_or_of_another_table__is_refused),
+		cmocka_unit_test(route__of_a_table_of_ours__is_read),
+		cmocka_unit_test(rule__whole__is_read),
+		cmocka_unit_test(rule__broken__is_refused_and_nothing_is_written),
+		cmocka_unit_test(answer__whole_or_broken__is_read_or_refused),
 	};
 
 	return cmocka_run_group_tests_name("network/rtnetlink", tests, NULL, NULL);
