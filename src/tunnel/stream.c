@@ -395,6 +395,7 @@ static void receive(struct stream *stream)
 	}
 	stream->last_received_ns = lw_loop_now_ns(stream->loop);
 	stream->received_bytes += (uint64_t)n;
+	receive_window_look(&stream->window, stream->source.fd, stream->last_received_ns);
 	stream->receive_length += (size_t)n;
 	open_records(stream);
 }

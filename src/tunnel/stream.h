@@ -31,6 +31,7 @@
 #include "base/list.h"
 #include "loop/loop.h"
 #include "tls/handshake.h"
+#include "tunnel/receive_window.h"
 #include "wire/unit.h"
 
 struct scheduler;
@@ -82,6 +83,7 @@ struct stream {
 	/* The stream's own. */
 	struct loop_source source;
 	struct loop_timer stall;
+	struct receive_window window;
 	struct loop_deferred reading, ending;
 	struct record_sealer *sealer;
 	struct record_opener *opener;
