@@ -1,5 +1,12 @@
 /* SPDX-License-Identifier: MIT */
-/* Capture: packets at chosen points of the path, filtered, into a savefile. */
+/*
+ * Capture: packets at chosen points of the path, selected, filtered, and written by a thread of the
+ * capture's own.
+ *
+ * The path never waits for a capture: it copies what is wanted into a buffer of fixed size, and
+ * what finds no room there is counted as dropped from the capture. Everything else (files, pipes, a
+ * full disk) happens on the capture's thread, and its failure ends the capture, nothing else.
+ */
 #ifndef LONGWIRE_CAPTURE_H
 #define LONGWIRE_CAPTURE_H
 
@@ -21,7 +28,23 @@ enum lw_capture_point {
 	LW_CAPTURE_DROP = 1 << 4,        /* dropped, anywhere */
 };
 
-enum { LW_CAPTURE_FILTER_MAX = 4096 };
+enum lw_capture_format {
+	LW_CAPTURE_FORMAT_AUTO = 0, /* a file: by its name, pcapng if it ends in .pcapng, else pcap;
+				       a descriptor: pcapng */
+	LW_CAPTURE_PCAP = 1,        /* the classic savefile, with nanoseconds */
+	/* A block for each port with its name, direction of each packet, the reason of each drop,
+	 * statistics at the end. */
+	LW_CAPTURE_PCAPNG = 2,
+};
+
+enum {
+	LW_CAPTURE_FILTER_MAX = 4096,
+	LW_CAPTURE_SNAP_MAX = 262144,
+	LW_CAPTURE_NAMES_MAX = 64, /* ports or peers that one capture selects */
+	LW_CAPTURE_BUFFER_MIN = 256 * 1024,
+	LW_CAPTURE_BUFFER_DEFAULT = 4 * 1024 * 1024,
+	LW_CAPTURE_BUFFER_MAX = 256 * 1024 * 1024,
+};
 
 struct lw_capture_options {
 	size_t size;
@@ -29,26 +52,54 @@ struct lw_capture_options {
 	unsigned points;     /* enum lw_capture_point, or-ed; 0: DEVICE_IN | DEVICE_OUT */
 	enum lw_layer layer; /* decides the link type: EN10MB or RAW */
 	/* libpcap expression of keywords, numbers and addresses, no names (also not of ports);
-	 * ≤ LW_CAPTURE_FILTER_MAX bytes; NULL: all */
+	 * ≤ LW_CAPTURE_FILTER_MAX bytes; NULL: all. It judges a packet as the path carries it:
+	 * whole, and a super-frame as one. */
 	const char *filter;
-	uint32_t snap_length; /* bytes kept of each packet, 1 … 262144; 0: 262144 */
+	uint32_t snap_length; /* bytes kept of each packet, 1 … LW_CAPTURE_SNAP_MAX; 0: the most */
+
+	/* Instead of file (NULL): an open file, pipe or socket, duplicated by the call. 0: none. */
+	int descriptor;
+	enum lw_capture_format format;
+	/* A super-frame as it is carried; else as the segments that a wire would see. A segment that
+	 * the snap length cuts keeps the checksum that the super-frame had. */
+	bool whole_super_frames;
+	/* Only at these ports, whether device or peer; only at these peers (their sessions and
+	 * drops). By name. None of both: everywhere. */
+	const char *const *ports, *const *peers;
+	size_t n_ports, n_peers;
+	uint64_t reasons; /* of drops: 1 << enum lw_drop, or-ed; 0: all */
+	/* Bytes that wait for the capture's thread, for each thread that carries packets;
+	 * LW_CAPTURE_BUFFER_MIN … _MAX, rounded up to a power of two; 0: _DEFAULT */
+	size_t buffer_size;
+	uint64_t packets; /* end in order after so many records; 0: never */
 };
 
+/* Packets are counted as the path carries them; only records are counted as a reader of the file
+ * does. matched = written + dropped + those that wait. */
 struct lw_capture_counters {
 	size_t size;
 	uint64_t matched; /* packets that passed the filter */
-	uint64_t written; /* packets in the file; buffered ones count when they are flushed */
-	uint64_t dropped; /* matched but not written: full disk, failed write, capture stopped */
-	bool stopped;     /* a write failed: no more is written, and the file holds whole packets */
-	int error;        /* errno of that failure */
+	uint64_t written; /* of them: whole in the file */
+	uint64_t
+		dropped; /* of them: lost, because the buffer or the disk was full, or it stopped */
+	bool stopped;    /* no more is written, and the file holds whole records */
+	int error;       /* errno that stopped it; 0: it was told to, or its packets were reached */
+	uint64_t seen;   /* packets at its points, ports and peers, before the filter */
+	uint64_t records;              /* written, with each segment of a super-frame as one */
+	uint64_t bytes;                /* written, with everything that is not a packet */
+	enum lw_capture_format format; /* never AUTO */
 };
 
 LW_API LW_MUST_CHECK int lw_capture_open(const struct lw_capture_options *options,
 					 struct lw_capture **ret_capture,
 					 struct lw_error *ret_error);
-/* Flush, detach from wherever it is attached, close. */
+/* Detach from wherever it is attached, write what waits, end the file, close. Waits at most a second
+ * for a pipe that nobody reads. */
 LW_API void lw_capture_close(struct lw_capture *capture);
-/* Bring what is buffered to the file. Return: 0, or the negative errno that stopped the capture. */
+/* See nothing more; the file stays open. Idempotent. */
+LW_API void lw_capture_detach(struct lw_capture *capture);
+/* Wait until what was seen so far is in the file. Return: 0, the negative errno that stopped the
+ * capture, or -ETIMEDOUT after a second. */
 LW_API int lw_capture_flush(struct lw_capture *capture);
 LW_API void lw_capture_counters(const struct lw_capture *capture,
 				struct lw_capture_counters *ret_counters);
@@ -56,7 +107,8 @@ LW_API void lw_capture_counters(const struct lw_capture *capture,
 /*
  * Show a packet at a point of a provider's own: LW_CAPTURE_SESSION_IN and _OUT as it comes from and
  * goes to the peer, LW_CAPTURE_DROP with the reason. port names where (NULL: unknown). Costs one
- * branch while nothing is attached. The device's points are the flow's and are shown by it.
+ * branch while nothing is attached; from any thread. The device's points are the flow's and are
+ * shown by it.
  */
 LW_API void lw_capture_show(struct lw_capture_set *set, enum lw_capture_point point,
 			    const struct lw_packet *packet, const char *port, enum lw_drop reason);

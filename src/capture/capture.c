@@ -1,70 +1,146 @@
 /* SPDX-License-Identifier: MIT */
-/* A capture: points, filter and savefile together. */
+/* A capture: made of its options, attached, asked, closed. */
 #include "capture/capture.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <longwire/error.h>
-#include <longwire/packet.h>
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/value.h"
+#include "capture/files.h"
 #include "capture/filter.h"
 #include "capture/point.h"
-#include "capture/savefile.h"
+#include "capture/thread.h"
 
 static const unsigned all_points = LW_CAPTURE_DEVICE_IN | LW_CAPTURE_DEVICE_OUT |
 				   LW_CAPTURE_SESSION_IN | LW_CAPTURE_SESSION_OUT | LW_CAPTURE_DROP;
 
-static int complete(const struct lw_capture_options *given, struct lw_capture_options *ret_options,
-		    struct lw_error *ret_error)
+static int refuse(struct lw_error *ret_error, const char *text)
 {
-	struct lw_capture_options options = { 0 };
+	return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL, "capture: %s", text);
+}
 
-	memcpy(&options, given, MIN(given->size, sizeof(options)));
-	if (!options.file || !*options.file)
+static int check(const struct lw_capture_options *options, struct lw_error *ret_error)
+{
+	bool has_file = options->file && *options->file;
+
+	if (!has_file && options->descriptor <= 0)
+		return refuse(ret_error, "a file or a descriptor is required");
+	if (has_file && options->descriptor > 0)
+		return refuse(ret_error, "a file and a descriptor exclude each other");
+	if (options->layer != LW_LAYER_ETHERNET && options->layer != LW_LAYER_IP)
+		return refuse(ret_error, "the layer is ethernet or ip");
+	if (options->points & ~all_points)
 		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
-				 "capture: a file is required");
-	if (options.layer != LW_LAYER_ETHERNET && options.layer != LW_LAYER_IP)
+				 "capture: unknown points 0x%x", options->points & ~all_points);
+	if (options->snap_length > LW_CAPTURE_SNAP_MAX)
 		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
-				 "capture: the layer is ethernet or ip");
-	if (options.points & ~all_points)
+				 "capture: the snap length is 1 … %d bytes", LW_CAPTURE_SNAP_MAX);
+	if (options->format < LW_CAPTURE_FORMAT_AUTO || options->format > LW_CAPTURE_PCAPNG)
+		return refuse(ret_error, "the format is pcap or pcapng");
+	if (options->buffer_size && (options->buffer_size < LW_CAPTURE_BUFFER_MIN ||
+				     options->buffer_size > LW_CAPTURE_BUFFER_MAX))
 		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
-				 "capture: unknown points 0x%x", options.points & ~all_points);
-	if (options.snap_length > SAVEFILE_SNAP_MAX)
-		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
-				 "capture: the snap length is 1 … %d bytes", SAVEFILE_SNAP_MAX);
-	if (options.points == 0)
-		options.points = LW_CAPTURE_DEVICE_IN | LW_CAPTURE_DEVICE_OUT;
-	if (options.snap_length == 0)
-		options.snap_length = SAVEFILE_SNAP_MAX;
-	*ret_options = options;
+				 "capture: the buffer has %d … %d bytes", LW_CAPTURE_BUFFER_MIN,
+				 LW_CAPTURE_BUFFER_MAX);
+	return 0;
+}
+
+static size_t buffer_size(size_t wanted)
+{
+	size_t size = LW_CAPTURE_BUFFER_MIN;
+
+	if (wanted == 0)
+		wanted = LW_CAPTURE_BUFFER_DEFAULT;
+	while (size < wanted)
+		size *= 2;
+	return size;
+}
+
+/* Everything but the file: a capture that is refused leaves the old file as it was. */
+static int prepare(struct lw_capture *capture, const struct lw_capture_options *options,
+		   struct lw_error *ret_error)
+{
+	int r;
+
+	capture->points =
+		options->points ? options->points : LW_CAPTURE_DEVICE_IN | LW_CAPTURE_DEVICE_OUT;
+	capture->layer = options->layer;
+	capture->format = format_choose(options->format, options->file);
+	capture->snap_length = options->snap_length ? options->snap_length : LW_CAPTURE_SNAP_MAX;
+	capture->has_whole_super_frames = options->whole_super_frames;
+	capture->packets_max = options->packets;
+	r = selector_init(&capture->selector, options, ret_error);
+	if (r == 0 && options->filter) {
+		r = filter_new(options->layer, options->filter, &capture->filter, ret_error);
+		capture->filter_text = strdup(options->filter);
+		if (r == 0 && !capture->filter_text)
+			r = error_errno(ret_error, ENOMEM, "capture");
+	}
+	if (r == 0 && lanes_init(&capture->lanes, buffer_size(options->buffer_size)) < 0)
+		r = error_errno(ret_error, ENOMEM, "capture");
+	return r;
+}
+
+static int take_descriptor(int descriptor, int *ret_fd, struct lw_error *ret_error)
+{
+	int flags = fcntl(descriptor, F_GETFL);
+
+	if (flags >= 0 && (flags & O_ACCMODE) == O_RDONLY)
+		return error_set(ret_error, -EBADF, LW_DOMAIN_SYSTEM, EBADF,
+				 "capture: descriptor %d is not open for writing", descriptor);
+	*ret_fd = fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
+	return *ret_fd < 0 ? error_errno(ret_error, errno, "capture: descriptor %d", descriptor)
+			   : 0;
+}
+
+static int start(struct lw_capture *capture, const struct lw_capture_options *options,
+		 struct lw_error *ret_error)
+{
+	const char *file = options->descriptor > 0 ? NULL : options->file;
+	_cleanup_close_ int fd = -1;
+	int r;
+
+	if (file)
+		r = files_create(file, &fd, ret_error);
+	else
+		r = take_descriptor(options->descriptor, &fd, ret_error);
+	if (r < 0)
+		return r;
+	r = thread_new(capture, fd, &capture->thread);
+	if (r < 0 && file)
+		unlink(file);
+	if (r < 0)
+		return error_errno(ret_error, -r, "capture: %s", file ? file : "descriptor");
+	take_fd(&fd);
 	return 0;
 }
 
 int lw_capture_open(const struct lw_capture_options *given, struct lw_capture **ret_capture,
 		    struct lw_error *ret_error)
 {
-	struct lw_capture_options options = { 0 };
+	struct lw_capture_options options;
 	struct lw_capture *capture;
 	int r;
 
-	r = complete(given, &options, ret_error);
+	if (!given || !value_take(&options, sizeof(options), given))
+		return refuse(ret_error, "options without their size");
+	r = check(&options, ret_error);
 	if (r < 0)
 		return r;
-	capture = calloc(1, sizeof(*capture));
+	capture = aligned_alloc(_Alignof(struct lw_capture), sizeof(*capture));
 	if (!capture)
-		return error_errno(ret_error, ENOMEM, "capture: %s", options.file);
-	capture->points = options.points;
-	capture->layer = options.layer;
-	/* The filter first: a capture that is refused leaves the old file as it was. */
-	if (options.filter)
-		r = filter_new(options.layer, options.filter, &capture->filter, ret_error);
+		return error_errno(ret_error, ENOMEM, "capture");
+	memset(capture, 0, sizeof(*capture));
+	r = prepare(capture, &options, ret_error);
 	if (r == 0)
-		r = savefile_new(options.file, options.layer, options.snap_length,
-				 &capture->savefile, ret_error);
+		r = start(capture, &options, ret_error);
 	if (r < 0) {
 		lw_capture_close(capture);
 		return r;
@@ -77,38 +153,52 @@ void lw_capture_close(struct lw_capture *capture)
 {
 	if (!capture)
 		return;
-	capture_detach(capture);
-	savefile_free(capture->savefile);
+	lw_capture_detach(capture);
+	thread_free(capture->thread);
+	lanes_done(&capture->lanes);
 	filter_free(capture->filter);
+	selector_done(&capture->selector);
+	free(capture->filter_text);
 	free(capture);
-}
-
-void capture_take(struct lw_capture *capture, const struct lw_packet *packet)
-{
-	if (packet->layer != capture->layer)
-		return;
-	if (capture->filter && !filter_matches(capture->filter, packet->data, packet->length))
-		return;
-	capture->matched++;
-	savefile_write(capture->savefile, packet->data, packet->length);
 }
 
 int lw_capture_flush(struct lw_capture *capture)
 {
-	return savefile_flush(capture->savefile);
+	return thread_flush(capture->thread);
+}
+
+static void add_lane(const struct lane *lane, struct lw_capture_counters *counters)
+{
+	unsigned n = atomic_load_explicit(&lane->n_ports, memory_order_acquire);
+
+	for (unsigned i = 0; i < n; i++) {
+		counters->seen += atomic_load(&lane->ports[i].seen);
+		counters->matched += atomic_load(&lane->ports[i].matched);
+		counters->dropped += atomic_load(&lane->ports[i].dropped);
+	}
 }
 
 void lw_capture_counters(const struct lw_capture *capture, struct lw_capture_counters *ret_counters)
 {
-	int error = savefile_error(capture->savefile);
+	const struct capture_thread *thread = capture->thread;
+	uint64_t homeless = atomic_load(&capture->homeless);
+	unsigned phase = atomic_load(&capture->phase);
 	struct lw_capture_counters counters = {
-		.size = ret_counters->size,
-		.matched = capture->matched,
-		.written = savefile_written(capture->savefile),
-		.dropped = savefile_dropped(capture->savefile),
-		.stopped = error < 0,
-		.error = -error,
+		.written = atomic_load(&thread->written),
+		.records = atomic_load(&thread->records),
+		.bytes = atomic_load(&thread->bytes),
+		.stopped = phase != CAPTURE_RUNNING,
+		.error = -atomic_load(&thread->error),
+		.seen = homeless,
+		.matched = homeless,
+		.dropped = homeless,
+		.format = capture->format,
 	};
 
-	memcpy(ret_counters, &counters, MIN(counters.size, sizeof(counters)));
+	/* What a stopped thread took and could not write. */
+	if (phase == CAPTURE_FAILED)
+		counters.dropped += atomic_load(&thread->taken) - counters.written;
+	for (size_t i = 0; i < LANES; i++)
+		add_lane(&capture->lanes.lane[i], &counters);
+	value_give(ret_counters, &counters, sizeof(counters));
 }

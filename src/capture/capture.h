@@ -1,28 +1,66 @@
 /* SPDX-License-Identifier: MIT */
-/* A capture from within: what capture.c makes and point.c feeds. */
+/*
+ * A capture from within.
+ *
+ * Theory of operation. Three sides meet here. The path (take.c), on any thread that carries packets,
+ * selects by port and reason, filters, and copies what it keeps into a lane (lane.h): some tens of
+ * nanoseconds and the copy. The filter runs there and not behind the lane because it has to see the
+ * whole packet, of which the lane keeps only the snap length, and because copying what nobody wants
+ * costs more than a filter does: see tests/bench/capture_bench. The capture's own thread (thread.c)
+ * merges the lanes by time, cuts super-frames into segments, encodes (format.h) and writes
+ * (output.h). The owner's thread opens, attaches, asks for counters, flushes and closes.
+ *
+ * Time. A packet is stamped with CLOCK_BOOTTIME while its lane is held; a file adds the difference
+ * to the wall clock as it was when the file began. So the times of a file never run backwards,
+ * whatever happens to the wall clock. A thread that loses the processor between stamp and commit
+ * may come late: then its packet gets the time of the one before it.
+ *
+ * Counters live where they are written: seen, matched and dropped with the port in the lane, what
+ * was written with the output, published after each flush.
+ */
 #ifndef CAPTURE_CAPTURE_H
 #define CAPTURE_CAPTURE_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #include <longwire/capture.h>
 
-struct lw_capture_set;
+#include "capture/lane.h"
+#include "capture/selector.h"
+
+struct capture_context;
+struct capture_thread;
 struct filter;
 struct lw_packet;
-struct savefile;
+
+enum capture_phase {
+	CAPTURE_RUNNING = 0,
+	CAPTURE_FAILED,   /* what matches is dropped */
+	CAPTURE_FINISHED, /* it has all it was to have: nothing is seen */
+};
 
 struct lw_capture {
 	struct lw_capture_set *set; /* NULL: attached nowhere */
+	unsigned slot;              /* in it */
 	unsigned points;
 	enum lw_layer layer;
-	struct filter *filter; /* NULL: everything */
-	struct savefile *savefile;
-	uint64_t matched;
+	enum lw_capture_format format;
+	uint32_t snap_length;
+	bool has_whole_super_frames;
+	uint64_t packets_max; /* records; 0: no end */
+	char *filter_text;
+	struct selector selector;
+	struct filter *filter;         /* NULL: everything */
+	atomic_uint phase;             /* enum capture_phase; the thread's to set */
+	atomic_uint_fast64_t homeless; /* packets that came while every lane was held */
+	struct lanes lanes;
+	struct capture_thread *thread;
 };
 
-/* Filter and write. A packet of the other layer, for which the file has no link type, is not
- * seen. */
-void capture_take(struct lw_capture *capture, const struct lw_packet *packet);
+/* The path: take the packet or leave it. A packet of the other layer, for which the file has no link
+ * type, is not seen. */
+void capture_take(struct lw_capture *capture, enum lw_capture_point point,
+		  const struct lw_packet *packet, const struct capture_context *context);
 
 #endif

@@ -3,59 +3,82 @@
 #include "capture/point.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdbool.h>
 
 #include "capture/capture.h"
 
 static void update_points(struct lw_capture_set *set)
 {
-	set->points = 0;
-	for (size_t i = 0; i < set->n; i++)
-		set->points |= set->captures[i]->points;
+	unsigned points = 0, n = 0;
+
+	for (unsigned i = 0; i < CAPTURE_SET_MAX; i++) {
+		const struct lw_capture *capture = atomic_load(&set->slots[i].capture);
+
+		if (!capture)
+			continue;
+		points |= capture->points;
+		n = i + 1;
+	}
+	atomic_store(&set->n, n);
+	atomic_store(&set->points, points);
 }
 
 int capture_attach(struct lw_capture_set *set, struct lw_capture *capture)
 {
 	if (capture->set)
 		return -EBUSY;
-	if (set->n == CAPTURE_SET_MAX)
-		return -ENOSPC;
-	set->captures[set->n++] = capture;
-	capture->set = set;
-	update_points(set);
-	return 0;
+	for (unsigned i = 0; i < CAPTURE_SET_MAX; i++) {
+		if (atomic_load(&set->slots[i].capture))
+			continue;
+		capture->set = set;
+		capture->slot = i;
+		atomic_store(&set->slots[i].capture, capture);
+		update_points(set);
+		return 0;
+	}
+	return -ENOSPC;
 }
 
-void capture_detach(struct lw_capture *capture)
+void lw_capture_detach(struct lw_capture *capture)
 {
 	struct lw_capture_set *set = capture->set;
-	size_t kept = 0;
 
 	if (!set)
 		return;
-	for (size_t i = 0; i < set->n; i++) {
-		if (set->captures[i] != capture)
-			set->captures[kept++] = set->captures[i];
-	}
-	set->n = kept;
-	capture->set = NULL;
+	atomic_store(&set->slots[capture->slot].capture, NULL);
 	update_points(set);
+	while (atomic_load(&set->slots[capture->slot].users) != 0)
+		sched_yield();
+	capture->set = NULL;
 }
 
 void capture_set_clear(struct lw_capture_set *set)
 {
-	while (set->n > 0)
-		capture_detach(set->captures[set->n - 1]);
+	for (unsigned i = 0; i < CAPTURE_SET_MAX; i++) {
+		struct lw_capture *capture = atomic_load(&set->slots[i].capture);
+
+		if (capture)
+			lw_capture_detach(capture);
+	}
 }
 
-/* The savefile has no place for port and reason; they are there for formats that do. */
 void capture_write(struct lw_capture_set *set, enum lw_capture_point point,
 		   const struct lw_packet *packet, const struct capture_context *context)
 {
-	(void)context;
-	for (size_t i = 0; i < set->n; i++) {
-		if (set->captures[i]->points & point)
-			capture_take(set->captures[i], packet);
+	static const struct capture_context nobody = { .port = NULL };
+	unsigned n = atomic_load_explicit(&set->n, memory_order_relaxed);
+
+	for (unsigned i = 0; i < n; i++) {
+		struct capture_slot *slot = &set->slots[i];
+		struct lw_capture *capture;
+
+		/* In this order, and detaching in the other. */
+		atomic_fetch_add(&slot->users, 1);
+		capture = atomic_load(&slot->capture);
+		if (capture && capture->points & point)
+			capture_take(capture, point, packet, context ? context : &nobody);
+		atomic_fetch_sub_explicit(&slot->users, 1, memory_order_release);
 	}
 }
 

@@ -2,13 +2,18 @@
 /*
  * Capture points: where the path shows its packets. Off costs one predictable branch.
  *
- * A capture_set belongs to a switch (or to a flow that has none) and lists the captures attached to
- * it. The path calls capture_see() with the point, the packet, and what is known of it; each
- * capture filters, cuts and writes for itself.
+ * A capture_set belongs to a hub or a tunnel and lists the captures attached to it. The path calls
+ * capture_see() with the point, the packet, and what is known of it, from as many threads as carry
+ * packets; each capture selects, filters, cuts and copies for itself.
+ *
+ * One thread attaches and detaches, meanwhile. A slot counts the threads that are in its capture:
+ * who finds the slot empty leaves at once, so that detaching, which empties the slot first, waits
+ * for those few only, each for the time that copying a packet takes.
  */
 #ifndef CAPTURE_POINT_H
 #define CAPTURE_POINT_H
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -23,33 +28,41 @@ struct lw_capture;
 enum { CAPTURE_SET_MAX = 16 };
 
 struct lw_capture_set {
-	unsigned points; /* or-ed over all that are attached: the branch */
-	struct lw_capture *captures[CAPTURE_SET_MAX];
-	size_t n;
+	atomic_uint points; /* or-ed over all that are attached: the branch */
+	atomic_uint n;      /* slots in use are below it */
+	struct capture_slot {
+		_Atomic(struct lw_capture *) capture; /* NULL: free */
+		atomic_uint users;                    /* threads that are in it */
+	} slots[CAPTURE_SET_MAX];
 };
 
-/* Who and why, for the writers that can say it. port may be NULL. */
+/* Who and why, for the formats that can say it. port may be NULL. */
 struct capture_context {
 	const char *port; /* name of the port or device */
 	enum lw_drop reason;
+	bool is_device; /* the port is this machine's own */
 };
 
 /* 0, -ENOSPC when CAPTURE_SET_MAX are attached, -EBUSY if the capture is attached somewhere
  * already. */
 int capture_attach(struct lw_capture_set *set, struct lw_capture *capture);
-void capture_detach(struct lw_capture *capture);
 /* Detach all: before the set goes. */
 void capture_set_clear(struct lw_capture_set *set);
 
 void capture_write(struct lw_capture_set *set, enum lw_capture_point point,
 		   const struct lw_packet *packet, const struct capture_context *context);
 
-/* set may be NULL. */
+static inline bool capture_is_on(const struct lw_capture_set *set, enum lw_capture_point point)
+{
+	return set && unlikely(atomic_load_explicit(&set->points, memory_order_relaxed) & point);
+}
+
+/* set may be NULL; context, too. */
 static inline void capture_see(struct lw_capture_set *set, enum lw_capture_point point,
 			       const struct lw_packet *packet,
 			       const struct capture_context *context)
 {
-	if (set && unlikely(set->points & point))
+	if (capture_is_on(set, point))
 		capture_write(set, point, packet, context);
 }
 

@@ -1,232 +1,124 @@
 /* SPDX-License-Identifier: MIT */
-/* A savefile that holds whole packets only, whatever the disk does. */
-#include "capture/savefile.h"
-
+/* The classic savefile, encoded by libpcap. */
 #include <errno.h>
-#include <fcntl.h>
 #include <pcap/pcap.h>
 #include <stdio.h>
-#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
-#include <longwire/error.h>
-
-#include "base/error.h"
 #include "base/memory.h"
+#include "capture/format.h"
+#include "capture/output.h"
 
-/* As in the file: struct pcap_file_header, and the 16 bytes before each packet. */
-enum { FILE_HEADER_SIZE = 24, PACKET_HEADER_SIZE = 16, PACKET_CAPLEN_OFFSET = 8 };
+enum { FILE_HEADER_SIZE = 24, PACKET_HEADER_SIZE = 16 };
 
+/* libpcap writes to a stream without a buffer, which is the room for the block under way. */
 struct savefile {
 	pcap_t *pcap; /* link type, snap length and precision, for the file header */
 	pcap_dumper_t *dumper;
-	FILE *file;                /* the dumper's */
-	size_t buffered;           /* bytes in the stdio buffer */
-	uint64_t buffered_packets; /* and the packets that they are */
-	off_t whole;               /* length of the file up to the last flush */
-	uint32_t snap_length;
-	int error; /* negative errno; 0: going on */
-	uint64_t written, dropped;
-	char buffer[SAVEFILE_BUFFER_SIZE];
+	uint8_t *room;
+	size_t used, size;
 };
 
-static int remove_old(const char *path, struct lw_error *ret_error)
+static ssize_t take(void *cookie, const char *data, size_t n)
 {
-	struct stat status;
+	struct savefile *savefile = cookie;
 
-	if (lstat(path, &status) < 0)
-		return errno == ENOENT ? 0 : error_errno(ret_error, errno, "capture: %s", path);
-	if (S_ISLNK(status.st_mode))
-		return error_set(ret_error, -ELOOP, LW_DOMAIN_SYSTEM, ELOOP,
-				 "capture: %s is a symbolic link; allowed is a regular file", path);
-	if (!S_ISREG(status.st_mode))
-		return error_set(ret_error, -EEXIST, LW_DOMAIN_SYSTEM, EEXIST,
-				 "capture: %s exists and is not a regular file", path);
-	if (unlink(path) < 0 && errno != ENOENT)
-		return error_errno(ret_error, errno, "capture: %s", path);
-	return 0;
+	if (!savefile->room || n > savefile->size - savefile->used)
+		return 0; /* an error, to stdio */
+	memcpy(savefile->room + savefile->used, data, n);
+	savefile->used += n;
+	return (ssize_t)n;
 }
 
-/* Readable too: after a failed write the file itself tells where its last whole packet ends. */
-static int create_file(const char *path, FILE **ret_file, struct lw_error *ret_error)
+static int open_dumper(struct savefile *savefile)
 {
-	_cleanup_close_ int descriptor = -1;
-	FILE *file;
-	int r;
+	FILE *stream = fopencookie(savefile, "w", (cookie_io_functions_t){ .write = take });
 
-	r = remove_old(path, ret_error);
-	if (r < 0)
-		return r;
-	descriptor = open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
-	if (descriptor < 0)
-		return error_errno(ret_error, errno, "capture: %s", path);
-	file = fdopen(descriptor, "w+");
-	if (!file)
-		return error_errno(ret_error, errno, "capture: %s", path);
-	take_fd(&descriptor);
-	*ret_file = file;
-	return 0;
+	if (!stream)
+		return -ENOMEM;
+	setvbuf(stream, NULL, _IONBF, 0);
+	savefile->dumper = pcap_dump_fopen(savefile->pcap, stream);
+	if (savefile->dumper)
+		return 0;
+	fclose(stream);
+	return -EIO;
 }
 
-static int begin(struct savefile *savefile, const char *path, enum lw_layer layer,
-		 struct lw_error *ret_error)
-{
-	FILE *file = NULL;
-	int r;
-
-	savefile->pcap =
-		pcap_open_dead_with_tstamp_precision(layer == LW_LAYER_IP ? DLT_RAW : DLT_EN10MB,
-						     (int)savefile->snap_length,
-						     PCAP_TSTAMP_PRECISION_NANO);
-	if (!savefile->pcap)
-		return error_errno(ret_error, ENOMEM, "capture: %s", path);
-	r = create_file(path, &file, ret_error);
-	if (!file)
-		return r;
-	setvbuf(file, savefile->buffer, _IOFBF, sizeof(savefile->buffer));
-	savefile->dumper = pcap_dump_fopen(savefile->pcap, file);
-	if (!savefile->dumper) {
-		fclose(file);
-		unlink(path);
-		return error_errno(ret_error, EIO, "capture: %s", path);
-	}
-	savefile->file = file;
-	savefile->buffered = FILE_HEADER_SIZE;
-	r = savefile_flush(savefile);
-	if (r < 0) {
-		unlink(path);
-		return error_errno(ret_error, -r, "capture: %s", path);
-	}
-	return 0;
-}
-
-int savefile_new(const char *path, enum lw_layer layer, uint32_t snap_length,
-		 struct savefile **ret_savefile, struct lw_error *ret_error)
+static int begin(struct format_file *file)
 {
 	struct savefile *savefile = calloc(1, sizeof(*savefile));
+	int link_type = file->layer == LW_LAYER_IP ? DLT_RAW : DLT_EN10MB;
 	int r;
 
 	if (!savefile)
-		return error_errno(ret_error, ENOMEM, "capture: %s", path);
-	savefile->snap_length = snap_length;
-	r = begin(savefile, path, layer, ret_error);
-	if (r < 0) {
-		savefile_free(savefile);
-		return r;
-	}
-	*ret_savefile = savefile;
-	return 0;
+		return -ENOMEM;
+	file->state = savefile;
+	savefile->pcap = pcap_open_dead_with_tstamp_precision(link_type, (int)file->snap_length,
+							      PCAP_TSTAMP_PRECISION_NANO);
+	if (!savefile->pcap)
+		return -ENOMEM;
+	savefile->room = output_room(file->output, FILE_HEADER_SIZE);
+	if (!savefile->room)
+		return file->output->error;
+	savefile->size = FILE_HEADER_SIZE;
+	r = open_dumper(savefile);
+	if (r == 0)
+		output_commit(file->output, savefile->used, false, false);
+	savefile->room = NULL;
+	return r;
 }
 
-void savefile_free(struct savefile *savefile)
+static void port(struct format_file *file, const struct format_port *port)
 {
+	(void)file;
+	(void)port;
+}
+
+static void packet(struct format_file *file, const struct format_packet *packet)
+{
+	struct savefile *savefile = file->state;
+	struct pcap_pkthdr header = { .caplen = packet->kept, .len = packet->length };
+
+	header.ts.tv_sec = (time_t)(packet->time_ns / 1000000000);
+	header.ts.tv_usec = (suseconds_t)(packet->time_ns % 1000000000); /* as the header says */
+	savefile->size = PACKET_HEADER_SIZE + packet->kept;
+	savefile->room = output_room(file->output, savefile->size);
+	savefile->used = 0;
+	if (!savefile->room)
+		return;
+	pcap_dump((u_char *)savefile->dumper, &header, packet->data);
+	output_commit(file->output, savefile->used, true, packet->is_last);
+	savefile->room = NULL;
+}
+
+static void statistics(struct format_file *file, uint32_t port, uint64_t now_ns,
+		       const struct format_statistics *statistics)
+{
+	(void)file;
+	(void)port;
+	(void)now_ns;
+	(void)statistics;
+}
+
+static void end(struct format_file *file)
+{
+	struct savefile *savefile = file->state;
+
 	if (!savefile)
 		return;
-	if (savefile->dumper) {
-		savefile_flush(savefile);
+	if (savefile->dumper)
 		pcap_dump_close(savefile->dumper);
-	}
 	if (savefile->pcap)
 		pcap_close(savefile->pcap);
 	free(savefile);
+	file->state = NULL;
 }
 
-/* Walk the packets from the last flushed one on. Return: how many are whole; *end is behind the
- * last of them. */
-static uint64_t find_whole(int descriptor, off_t size, off_t *end)
-{
-	uint8_t header[PACKET_HEADER_SIZE];
-	uint64_t packets = 0;
-
-	while (pread(descriptor, header, sizeof(header), *end) == sizeof(header)) {
-		uint32_t kept; /* savefiles are in host byte order */
-		off_t next;
-
-		memcpy(&kept, header + PACKET_CAPLEN_OFFSET, sizeof(kept));
-		next = *end + PACKET_HEADER_SIZE + (off_t)kept;
-		if (next > size)
-			break;
-		*end = next;
-		packets++;
-	}
-	return packets;
-}
-
-static void stop(struct savefile *savefile, int error)
-{
-	int descriptor = fileno(savefile->file);
-	struct stat status;
-
-	savefile->error = error;
-	/* What stdio still holds must not come out at fclose, when the disk may have room again. */
-	__fpurge(savefile->file);
-	if (savefile->whole >= FILE_HEADER_SIZE && fstat(descriptor, &status) == 0) {
-		uint64_t packets = find_whole(descriptor, status.st_size, &savefile->whole);
-
-		savefile->written += packets;
-		savefile->buffered_packets -= MIN(packets, savefile->buffered_packets);
-	}
-	if (ftruncate(descriptor, savefile->whole) < 0)
-		savefile->error = -errno;
-	savefile->dropped += savefile->buffered_packets;
-	savefile->buffered_packets = 0;
-	savefile->buffered = 0;
-}
-
-int savefile_flush(struct savefile *savefile)
-{
-	if (savefile->error < 0)
-		return savefile->error;
-	errno = EIO;
-	if (fflush(savefile->file) != 0 || ferror(savefile->file)) {
-		stop(savefile, -errno);
-		return savefile->error;
-	}
-	savefile->whole += (off_t)savefile->buffered;
-	savefile->written += savefile->buffered_packets;
-	savefile->buffered = 0;
-	savefile->buffered_packets = 0;
-	return 0;
-}
-
-void savefile_write(struct savefile *savefile, const uint8_t *data, size_t length)
-{
-	struct pcap_pkthdr header = { .len = (bpf_u_int32)length };
-	struct timespec now;
-
-	header.caplen = (bpf_u_int32)MIN(length, (size_t)savefile->snap_length);
-	header.caplen = MIN(header.caplen, SAVEFILE_BUFFER_SIZE - PACKET_HEADER_SIZE);
-	if (savefile->buffered + PACKET_HEADER_SIZE + header.caplen > SAVEFILE_BUFFER_SIZE)
-		savefile_flush(savefile);
-	if (savefile->error < 0) {
-		savefile->dropped++;
-		return;
-	}
-	clock_gettime(CLOCK_REALTIME, &now);
-	header.ts.tv_sec = now.tv_sec;
-	header.ts.tv_usec = now.tv_nsec; /* nanoseconds, as the file's header says */
-	pcap_dump((u_char *)savefile->dumper, &header, data);
-	savefile->buffered += PACKET_HEADER_SIZE + header.caplen;
-	savefile->buffered_packets++;
-	if (ferror(savefile->file))
-		stop(savefile, -EIO);
-}
-
-int savefile_error(const struct savefile *savefile)
-{
-	return savefile->error;
-}
-
-uint64_t savefile_written(const struct savefile *savefile)
-{
-	return savefile->written;
-}
-
-uint64_t savefile_dropped(const struct savefile *savefile)
-{
-	return savefile->dropped;
-}
+const struct format pcap_format = {
+	.begin = begin,
+	.port = port,
+	.packet = packet,
+	.statistics = statistics,
+	.end = end,
+};

@@ -22,7 +22,8 @@ static const struct schema_row rows[] = {
 	  .offset = OFFSET(file),
 	  .required = true,
 	  .check = rules_file,
-	  .help = "a pcap savefile, made anew at each start; relative to this file" },
+	  .help = "a savefile, made anew at each start: pcapng if it ends in .pcapng, else pcap; "
+		  "relative to this file" },
 	{ .path = "points",
 	  .kind = SCHEMA_WORDS,
 	  .offset = OFFSET(points),

@@ -53,8 +53,33 @@ int segmenter_init(struct segmenter *segmenter, const struct lw_packet *packet)
 	} else if (begun.offload.needs_checksum && field + 2 > packet->length) {
 		return -EBADMSG;
 	}
+	begun.stride = begun.offload.gso_size;
 	*segmenter = begun;
 	return 0;
+}
+
+int segmenter_init_cut(struct segmenter *segmenter, const struct lw_packet *packet,
+		       size_t per_segment)
+{
+	if (packet->offload->gso == LW_GSO_NONE || segmenter_init(segmenter, packet) < 0)
+		return -EBADMSG;
+	segmenter->stride = MIN(per_segment, segmenter->stride);
+	return 0;
+}
+
+size_t segmenter_whole(const struct segmenter *segmenter)
+{
+	size_t size = segmenter->offload.gso_size;
+
+	if (!is_super(segmenter))
+		return segmenter->packet.length;
+	return segmenter->layout.payload + segmenter->done - (segmenter->index - 1) * size;
+}
+
+size_t segmenter_left(const struct segmenter *segmenter)
+{
+	return segmenter->packet.length - segmenter->done -
+	       (is_super(segmenter) ? segmenter->layout.payload : 0);
 }
 
 size_t segmenter_room(const struct segmenter *segmenter)
@@ -117,24 +142,27 @@ size_t segmenter_next(struct segmenter *segmenter, uint8_t *data)
 	const struct offload_layout *layout = &segmenter->layout;
 	const struct lw_packet *packet = &segmenter->packet;
 	uint8_t *network = data + layout->network, *transport = data + layout->transport;
-	size_t left, n, length;
+	size_t left, n, there, length;
 
 	if (!is_super(segmenter))
 		return write_whole(segmenter, data);
-	left = packet->length - layout->payload - segmenter->done;
+	left = segmenter_left(segmenter);
 	if (left == 0)
 		return 0;
 	n = MIN(left, (size_t)segmenter->offload.gso_size);
+	there = MIN(n, segmenter->stride);
 	length = layout->payload + n;
 	memcpy(data, packet->data, layout->payload);
-	memcpy(data + layout->payload, packet->data + layout->payload + segmenter->done, n);
+	memcpy(data + layout->payload,
+	       packet->data + layout->payload + segmenter->index * segmenter->stride, there);
 	set_network(network, length - layout->network, segmenter->index);
 	if (layout->is_tcp)
 		set_tcp(transport, (uint32_t)segmenter->done, segmenter->index == 0, n == left);
 	else
 		store_be16(transport + UDP_LENGTH, (uint16_t)(length - layout->transport));
-	set_checksum(network, transport, length - layout->transport, layout->is_tcp);
+	if (there == n)
+		set_checksum(network, transport, length - layout->transport, layout->is_tcp);
 	segmenter->done += n;
 	segmenter->index++;
-	return length;
+	return layout->payload + there;
 }

@@ -6,7 +6,7 @@
  * everything that the device has (until EAGAIN, 64 packets, or the byte budget) as borrowed views
  * into one buffer that the flow owns; a write hands a batch to the device and counts what the
  * device would not take, by reason. It is where device-in and device-out are captured: read and
- * accepted. Nothing is allocated, logged or decided per packet. A device that is down (EIO) is
+ * accepted, and where what the flow drops is shown. Nothing is allocated, logged or decided per packet. A device that is down (EIO) is
  * waited for without spinning (polled at 4 Hz); one that is gone ends the flow: the pending read is
  * called with n = 0 and -ENODEV.
  *

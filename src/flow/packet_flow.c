@@ -73,6 +73,31 @@ static uint16_t find_ether_type(enum lw_layer layer, const uint8_t *data)
 	return data[0] >> 4 == 6 ? 0x86dd : 0x0800;
 }
 
+static void see(struct lw_packet_flow *flow, enum lw_capture_point point,
+		const struct lw_packet *packet, enum lw_drop reason)
+{
+	const struct capture_context context = {
+		.port = flow->device->name[0] ? flow->device->name : "device",
+		.reason = reason,
+		.is_device = true,
+	};
+
+	capture_see(flow->captures, point, packet, &context);
+}
+
+/* What was read and goes no further. length 0: the device did not hand it out. */
+static void drop_read(struct lw_packet_flow *flow, const uint8_t *data, size_t length,
+		      enum lw_drop reason)
+{
+	const struct lw_packet packet = { .data = data,
+					  .length = length,
+					  .layer = flow->device->layer,
+					  .direction = LW_DIRECTION_OUTBOUND };
+
+	flow->counters.drops[reason]++;
+	see(flow, LW_CAPTURE_DROP, &packet, reason);
+}
+
 static void take_packet(struct flow_queue *queue, struct batch *batch, const uint8_t *data,
 			size_t length)
 {
@@ -80,8 +105,6 @@ static void take_packet(struct flow_queue *queue, struct batch *batch, const uin
 	struct lw_offload *offload = &queue->offloads[batch->n];
 	struct lw_packet *packet = &queue->packets[batch->n];
 	enum lw_layer layer = flow->device->layer;
-	struct capture_context context = { .port = flow->device->name };
-
 	*packet = (struct lw_packet){
 		.data = data,
 		.length = length,
@@ -92,7 +115,7 @@ static void take_packet(struct flow_queue *queue, struct batch *batch, const uin
 	};
 	flow->counters.read_packets++;
 	flow->counters.read_bytes += length;
-	capture_see(flow->captures, LW_CAPTURE_DEVICE_IN, packet, &context);
+	see(flow, LW_CAPTURE_DEVICE_IN, packet, LW_DROP_NONE);
 	batch->n++;
 }
 
@@ -112,11 +135,11 @@ static struct batch read_batch(struct flow_queue *queue)
 		enum lw_drop drop;
 
 		if (length == -EMSGSIZE) {
-			flow->counters.drops[LW_DROP_TOO_BIG]++;
+			drop_read(flow, data, 0, LW_DROP_TOO_BIG);
 			continue;
 		}
 		if (length == -EBADMSG) {
-			flow->counters.drops[LW_DROP_OFFLOAD]++;
+			drop_read(flow, data, 0, LW_DROP_OFFLOAD);
 			continue;
 		}
 		if (length < 0) {
@@ -125,7 +148,7 @@ static struct batch read_batch(struct flow_queue *queue)
 		}
 		drop = check(device->layer, data, (size_t)length);
 		if (drop != LW_DROP_NONE) {
-			flow->counters.drops[drop]++;
+			drop_read(flow, data, (size_t)length, drop);
 			continue;
 		}
 		take_packet(queue, &batch, data, (size_t)length);
@@ -274,7 +297,6 @@ static enum lw_drop drop_of_error(int error)
 static enum lw_drop write_to_device(struct lw_packet_flow *flow, uint16_t index,
 				    const struct lw_packet *packet)
 {
-	struct capture_context context = { .port = flow->device->name };
 	int r;
 
 	r = flow->device->ops->write(flow->device, index, packet);
@@ -282,7 +304,7 @@ static enum lw_drop write_to_device(struct lw_packet_flow *flow, uint16_t index,
 		return drop_of_error(r);
 	flow->counters.written_packets++;
 	flow->counters.written_bytes += packet->length;
-	capture_see(flow->captures, LW_CAPTURE_DEVICE_OUT, packet, &context);
+	see(flow, LW_CAPTURE_DEVICE_OUT, packet, LW_DROP_NONE);
 	return LW_DROP_NONE;
 }
 
@@ -330,6 +352,14 @@ static enum lw_drop write_packet(struct lw_packet_flow *flow, uint16_t index,
 	return write_to_device(flow, index, &checked);
 }
 
+static void drop_written(struct lw_packet_flow *flow, const struct lw_packet *packets, size_t n,
+			 enum lw_drop reason)
+{
+	flow->counters.drops[reason] += n;
+	for (size_t i = 0; i < n; i++)
+		see(flow, LW_CAPTURE_DROP, &packets[i], reason);
+}
+
 ssize_t lw_packet_flow_write(struct lw_packet_flow *flow, uint16_t index,
 			     const struct lw_packet *packets, size_t n)
 {
@@ -350,10 +380,10 @@ ssize_t lw_packet_flow_write(struct lw_packet_flow *flow, uint16_t index,
 			accepted++;
 		} else if (drop == LW_DROP_DEVICE_BUSY || drop == LW_DROP_DEVICE_DOWN) {
 			/* What comes later must not overtake, and would fare no better. */
-			flow->counters.drops[drop] += n - i;
+			drop_written(flow, &packets[i], n - i, drop);
 			break;
 		} else {
-			flow->counters.drops[drop]++;
+			drop_written(flow, &packets[i], 1, drop);
 		}
 	}
 	return accepted;

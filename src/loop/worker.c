@@ -8,6 +8,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -65,20 +66,20 @@ static void *run_worker(void *user)
 	return NULL;
 }
 
-/* On a loop that it owns in any case. */
-static int start_worker(const char *name, struct lw_loop *loop, struct worker **ret_worker)
+int worker_new(const char *name, struct worker **ret_worker)
 {
 	struct worker *worker;
-	int r = 0;
+	int r;
 
-	worker = strlen(name) < NAME_SIZE ? calloc(1, sizeof(*worker)) : NULL;
-	if (!worker) {
-		lw_loop_free(loop);
-		return strlen(name) < NAME_SIZE ? -ENOMEM : -EINVAL;
-	}
+	if (strlen(name) >= NAME_SIZE)
+		return -EINVAL;
+	worker = calloc(1, sizeof(*worker));
+	if (!worker)
+		return -ENOMEM;
 	memcpy(worker->name, name, strlen(name) + 1);
-	worker->loop = loop;
-	r = make_thread(&worker->thread, NULL, run_worker, worker);
+	r = lw_loop_new(NULL, &worker->loop);
+	if (r == 0)
+		r = make_thread(&worker->thread, NULL, run_worker, worker);
 	if (r < 0) {
 		lw_loop_free(worker->loop);
 		free(worker);
@@ -86,23 +87,6 @@ static int start_worker(const char *name, struct lw_loop *loop, struct worker **
 	}
 	*ret_worker = worker;
 	return 0;
-}
-
-int worker_new(const char *name, struct worker **ret_worker)
-{
-	struct lw_loop *loop;
-	int r = lw_loop_new(NULL, &loop);
-
-	return r < 0 ? r : start_worker(name, loop, ret_worker);
-}
-
-int worker_new_holdable(const char *name, const struct lw_loop *model, unsigned number,
-			struct worker **ret_worker)
-{
-	struct lw_loop *loop;
-	int r = loop_new_holdable(model, number, &loop);
-
-	return r < 0 ? r : start_worker(name, loop, ret_worker);
 }
 
 struct lw_loop *worker_loop(struct worker *worker)
@@ -128,6 +112,38 @@ void worker_free(struct worker *worker)
 	pthread_join(worker->thread, NULL);
 	lw_loop_free(worker->loop);
 	free(worker);
+}
+
+struct start {
+	char name[NAME_SIZE];
+	void *(*function)(void *user);
+	void *user;
+};
+
+static void *run_thread(void *user)
+{
+	struct start start = *(struct start *)user;
+
+	free(user);
+	pthread_setname_np(pthread_self(), start.name);
+	give_up_capabilities();
+	return start.function(start.user);
+}
+
+int thread_start(const char *name, void *(*function)(void *user), void *user, pthread_t *ret_thread)
+{
+	struct start *start = calloc(1, sizeof(*start));
+	int r;
+
+	if (!start)
+		return -ENOMEM;
+	snprintf(start->name, sizeof(start->name), "%s", name);
+	start->function = function;
+	start->user = user;
+	r = make_thread(ret_thread, NULL, run_thread, start);
+	if (r < 0)
+		free(start);
+	return r;
 }
 
 /*

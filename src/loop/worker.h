@@ -10,17 +10,20 @@
 #ifndef LOOP_WORKER_H
 #define LOOP_WORKER_H
 
+#include <pthread.h>
+
 struct lw_loop;
 struct worker;
 struct job;
 
 int worker_new(const char *name, struct worker **ret_worker); /* name ≤ 15 bytes, for ps and perf */
-/* On a loop that can be held (loop/loop.h). */
-int worker_new_holdable(const char *name, const struct lw_loop *model, unsigned number,
-			struct worker **ret_worker);
 struct lw_loop *worker_loop(struct worker *worker);
 /* Stop its loop and join the thread. What was posted before runs first. */
 void worker_free(struct worker *worker);
+
+/* A thread of its own making: it gets no signals and has no capabilities. Join it. */
+int thread_start(const char *name, void *(*function)(void *user), void *user,
+		 pthread_t *ret_thread);
 
 /*
  * Run work(data) on a thread, then done(data) on the loop, then nothing more: done owns data. If it

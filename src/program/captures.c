@@ -54,6 +54,20 @@ void captures_close(struct captures *captures)
 		lw_capture_close(captures->items[--captures->n].capture);
 }
 
+void captures_check(struct captures *captures)
+{
+	for (size_t i = 0; i < captures->n; i++) {
+		struct lw_capture_counters counters = { .size = sizeof(counters) };
+
+		lw_capture_counters(captures->items[i].capture, &counters);
+		if (!counters.error || captures->items[i].is_told)
+			continue;
+		captures->items[i].is_told = true;
+		log_warning("capture %s stopped: %s", captures->items[i].file,
+			    strerror(counters.error));
+	}
+}
+
 int captures_flush(struct captures *captures)
 {
 	int first = 0;
@@ -63,10 +77,7 @@ int captures_flush(struct captures *captures)
 
 		if (r < 0 && first == 0)
 			first = r;
-		if (r >= 0 || captures->items[i].is_told)
-			continue;
-		captures->items[i].is_told = true;
-		log_warning("capture %s stopped: %s", captures->items[i].file, strerror(-r));
 	}
+	captures_check(captures);
 	return first;
 }

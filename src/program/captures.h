@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The captures that a configuration asks for: opened while there are privileges, flushed once a
- * second, closed at the end. */
+/* The captures that a configuration asks for: opened while there are privileges, looked after once
+ * a second, closed at the end. */
 #ifndef PROGRAM_CAPTURES_H
 #define PROGRAM_CAPTURES_H
 
@@ -28,7 +28,9 @@ struct captures {
 int captures_open(struct captures *captures, enum lw_layer layer,
 		  const struct item_list *configured, struct lw_error *ret_error);
 void captures_close(struct captures *captures);
-/* Bring all to their files; one that stopped is told once in the log. Return: 0 or the first
+/* Tell in the log, once, of one that stopped. */
+void captures_check(struct captures *captures);
+/* Wait until what was seen is in the files, for each at most a second. Return: 0 or the first
  * negative errno. */
 int captures_flush(struct captures *captures);
 

@@ -222,12 +222,17 @@ static void add_captures(struct tree *tree, const struct report *report, int *r)
 		struct tree *map = map_in(list, NULL, r);
 
 		text(map, "file", capture->file, r);
+		text(map, "format",
+		     capture->counters.format == LW_CAPTURE_PCAPNG ? "pcapng" : "pcap", r);
+		number(map, "seen", capture->counters.seen, r);
 		number(map, "matched", capture->counters.matched, r);
 		number(map, "written", capture->counters.written, r);
 		number(map, "dropped", capture->counters.dropped, r);
+		number(map, "records", capture->counters.records, r);
+		number(map, "bytes", capture->counters.bytes, r);
 		boolean(map, "stopped", capture->counters.stopped, r);
 		text(map, "error",
-		     capture->counters.stopped ? strerror(capture->counters.error) : NULL, r);
+		     capture->counters.error ? strerror(capture->counters.error) : NULL, r);
 	}
 }
 

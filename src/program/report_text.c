@@ -310,8 +310,8 @@ static void print_captures(const struct tree *captures, FILE *output)
 		fprintf(output, ": %" PRIu64 " written, %" PRIu64 " dropped",
 			get_number(capture, "written"), get_number(capture, "dropped"));
 		if (get_bool(capture, "stopped")) {
-			fputs(", stopped: ", output);
-			put_text(error ? error : "?", output);
+			fputs(error ? ", stopped: " : ", complete", output);
+			put_text(error ? error : "", output);
 		}
 		fputc('\n', output);
 	}

@@ -63,7 +63,7 @@ static void on_tick(struct loop_timer *timer)
 	struct service *service = container_of(timer, struct service, tick);
 
 	loop_timer_set_in_ms(service->loop, timer, TICK_MS);
-	(void)captures_flush(&service->captures); /* tells failures itself */
+	captures_check(&service->captures);
 	service->ops->tick(service->user);
 }
 

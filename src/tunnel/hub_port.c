@@ -250,7 +250,7 @@ static void session_packets(struct session *session, const struct lw_packet *pac
 
 	if (!session_is_part_of(session, port->session))
 		return; /* replaced: what still comes belongs to nobody */
-	if (unlikely(hub->captures.points & LW_CAPTURE_SESSION_IN))
+	if (capture_is_on(&hub->captures, LW_CAPTURE_SESSION_IN))
 		for (size_t i = 0; i < n; i++)
 			capture_see(&hub->captures, LW_CAPTURE_SESSION_IN, &packets[i], &context);
 	vswitch_input(hub->vswitch, &port->vport, packets, n, lw_loop_now_ns(hub->loop));

@@ -247,9 +247,13 @@ static void unit_dropped(const uint8_t *unit, size_t length, enum lw_drop reason
 	struct session *session = user;
 	size_t header = unit[0] == UNIT_OFFLOAD_FRAME ? UNIT_HEADER_SIZE + UNIT_OFFLOAD_SIZE
 						      : UNIT_HEADER_SIZE;
-	const struct lw_packet packet =
+	struct lw_packet packet =
 		packet_of(session, unit + header, length - header, LW_DIRECTION_OUTBOUND);
+	struct lw_offload offload;
 
+	if (unit[0] == UNIT_OFFLOAD_FRAME &&
+	    wire_offload_decode(unit + UNIT_HEADER_SIZE, &offload) == 0)
+		packet.offload = &offload;
 	session->ops->dropped(session, &packet, reason);
 }
 

@@ -114,3 +114,31 @@ def test_bad_filter_and_place_are_refused_at_start(lab):
         instance.is_expected_to_run = False
         expect_equal(instance.wait(5), 2, f'{what}: exit status: {instance.output()}')
         instance.check_gone()
+
+
+def test_pcapng_tells_ports_directions_and_reasons(lab):
+    file = f'{lab.folder}/all.pcapng'
+    points = ['device-in', 'device-out', 'session-in', 'session-out', 'drop']
+    joined(lab, capture=[{'file': file, 'points': points}])
+    Transfer(lab.b1, lab.a1, '10.1.0.1', 20).finish()
+    expect_equal(lab.b1.ping_losses('10.1.0.1', 10), 0, 'lost pings')
+    counters = wait_until(lambda: settled(lab), 5, 'the capture has written what it matched')
+    lab.hub.stop()
+    fields = tshark(file, '-T', 'fields', '-e', 'frame.interface_name', '-e', 'frame.packet_flags_direction',
+                    '-e', 'frame.time_epoch')
+    expect(len(fields) >= counters['records'], f'{len(fields)} packets are read, {counters} were counted')
+    kinds = {tuple(line.split('\t')[:2]) for line in fields}
+    for port in ('lw0', 'branch'):
+        for direction in ('0x00000001', '0x00000002'):
+            expect((port, direction) in kinds or (port, str(int(direction, 16))) in kinds, f'{port} {direction}: {kinds}')
+    times = [float(line.split('\t')[2]) for line in fields]
+    expect_equal(times, sorted(times), 'monotonic times')
+    expect_equal(tshark(file, '-Y', 'tcp.len > 1460 or tcp.checksum.status == 0', '-o', 'tcp.check_checksum:TRUE'), [],
+                 'super-frames, or bad checksums')
+    about = run('capinfos', file).stdout
+    expect('pcapng' in about and 'nanosecond' in about and 'peer branch' in about, about)
+
+
+def settled(lab):
+    counters = capture_of(lab)
+    return counters['matched'] == counters['written'] + counters['dropped'] and counters

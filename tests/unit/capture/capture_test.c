@@ -96,10 +96,12 @@ static struct lw_capture *open_capture(struct lw_capture_options options)
 	return capture;
 }
 
-static struct lw_capture_counters counters_of(const struct lw_capture *capture)
+/* After the capture's thread has seen to all that was seen. */
+static struct lw_capture_counters counters_of(struct lw_capture *capture)
 {
 	struct lw_capture_counters counters = { .size = sizeof(counters) };
 
+	(void)lw_capture_flush(capture);
 	lw_capture_counters(capture, &counters);
 	return counters;
 }
@@ -149,7 +151,6 @@ static void capture__packets__read_again_by_libpcap_exactly(void **state)
 	assert_int_equal(status.st_mode & 07777, 0600);
 	assert_int_equal(status.st_size, 24 + 1000 * (16 + 60));
 	lw_capture_close(capture);
-	assert_int_equal(set.n, 0);
 	assert_int_equal(set.points, 0);
 }
 
@@ -280,13 +281,11 @@ static void capture_attach__limits__refused(void **state)
 	assert_int_equal(capture_attach(&set, captures[CAPTURE_SET_MAX]), -ENOSPC);
 	assert_int_equal(capture_attach(&other, captures[0]), -EBUSY);
 	assert_int_equal(set.points, LW_CAPTURE_DROP | LW_CAPTURE_SESSION_IN);
-	capture_detach(captures[0]);
-	capture_detach(captures[0]);
+	lw_capture_detach(captures[0]);
+	lw_capture_detach(captures[0]);
 	assert_int_equal(set.points, LW_CAPTURE_DROP);
-	assert_int_equal(set.n, CAPTURE_SET_MAX - 1);
 	assert_int_equal(capture_attach(&other, captures[0]), 0);
 	capture_set_clear(&set);
-	assert_int_equal(set.n, 0);
 	assert_int_equal(set.points, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(captures); i++)
 		lw_capture_close(captures[i]);
