@@ -74,6 +74,7 @@ enum { LW_PACKET_MAX = 65535 + 22 };
 	X(GUARD_BPDU, "guard-bpdu", "a spanning-tree frame from a single host")              \
 	X(QUEUE_FULL, "queue-full", "the peer's queue is full")                              \
 	X(QUEUE_LATE, "queue-late", "it waited too long in the peer's queue")                \
+	X(HANDOFF_FULL, "handoff-full", "the worker that would send it has too much to do")  \
 	X(PORT_DOWN, "port-down", "the port has no session")                                 \
 	X(DEVICE_BUSY, "device-busy", "the kernel would not take it now")                    \
 	X(DEVICE_DOWN, "device-down", "the interface is down or gone")                       \

@@ -45,7 +45,18 @@ struct lw_loop {
 	bool is_dispatching;
 	bool is_stopped;
 	_Atomic(pthread_t) thread;
+
+	/* Of a loop that can be held: pass is taken for each wake-up, and by the holder. */
+	bool is_holdable;
+	unsigned number;
+	atomic_bool is_wanted;
+	pthread_mutex_t pass, gate;
+	pthread_t owner;
+	uint32_t removals;      /* of sources */
+	uint64_t held_sequence; /* of timers, when it was held */
 };
+
+_Thread_local unsigned loop_worker_number;
 
 static uint64_t boot_clock(void *user)
 {
@@ -325,6 +336,7 @@ void loop_remove(struct loop_source *source)
 			loop->events[i].data.ptr = NULL;
 	source->loop = NULL;
 	loop->n_sources--;
+	loop->removals++;
 }
 
 static int run_sources(struct lw_loop *loop)
@@ -383,6 +395,8 @@ int lw_loop_new(const struct lw_loop_options *options, struct lw_loop **ret_loop
 	queue_init(&loop->running);
 	queue_init(&loop->ending);
 	pthread_mutex_init(&loop->posts.lock, NULL);
+	pthread_mutex_init(&loop->pass, NULL);
+	pthread_mutex_init(&loop->gate, NULL);
 	loop->posts.last = &loop->posts.first;
 	atomic_store(&loop->thread, pthread_self());
 	r = open_descriptors(loop);
@@ -409,6 +423,8 @@ void lw_loop_free(struct lw_loop *loop)
 	close_fd(&loop->wake.fd);
 	close_fd(&loop->epoll);
 	pthread_mutex_destroy(&loop->posts.lock);
+	pthread_mutex_destroy(&loop->pass);
+	pthread_mutex_destroy(&loop->gate);
 	free(loop->timers.entries);
 	free(loop);
 }
@@ -444,17 +460,75 @@ int lw_loop_timeout_ms(struct lw_loop *loop)
 	return (int)MIN(left_ms, (uint64_t)INT_MAX);
 }
 
-static int wait_and_dispatch(struct lw_loop *loop, int timeout_ms)
+/* ---- being held */
+
+/* Before and after a wake-up's work. Who wants the loop goes first: a lock alone would favour the
+ * thread that had it last. */
+static void enter_pass(struct lw_loop *loop)
+{
+	if (!loop->is_holdable)
+		return;
+	if (atomic_load(&loop->is_wanted)) {
+		pthread_mutex_lock(&loop->gate);
+		pthread_mutex_unlock(&loop->gate);
+	}
+	pthread_mutex_lock(&loop->pass);
+}
+
+static void leave_pass(struct lw_loop *loop)
+{
+	if (loop->is_holdable)
+		pthread_mutex_unlock(&loop->pass);
+}
+
+int loop_new_holdable(const struct lw_loop *model, unsigned number, struct lw_loop **ret_loop)
+{
+	struct lw_loop *loop;
+	int r = lw_loop_new(NULL, &loop);
+
+	if (r < 0)
+		return r;
+	loop->clock = model->clock;
+	loop->clock_user = model->clock_user;
+	loop->is_holdable = true;
+	loop->number = number;
+	*ret_loop = loop;
+	return 0;
+}
+
+void loop_hold(struct lw_loop *loop)
+{
+	assert(loop->is_holdable);
+	pthread_mutex_lock(&loop->gate);
+	atomic_store(&loop->is_wanted, true);
+	pthread_mutex_lock(&loop->pass);
+	loop->owner = atomic_load(&loop->thread);
+	atomic_store(&loop->thread, pthread_self());
+	loop->held_sequence = loop->timers.sequence;
+}
+
+void loop_release(struct lw_loop *loop)
+{
+	/* It may be waiting, and for longer than it should now. */
+	bool is_late = loop->deferred.first || loop->timers.sequence != loop->held_sequence;
+	uint64_t one = 1;
+
+	atomic_store(&loop->thread, loop->owner);
+	if (is_late && write(loop->wake.fd, &one, sizeof(one)) < 0)
+		assert(errno == EAGAIN);
+	pthread_mutex_unlock(&loop->pass);
+	atomic_store(&loop->is_wanted, false);
+	pthread_mutex_unlock(&loop->gate);
+}
+
+/* ---- the loop */
+
+static int dispatch_events(struct lw_loop *loop, int n_events)
 {
 	uint64_t sequence;
 	int n;
 
-	assert(!loop->is_dispatching);
-	atomic_store_explicit(&loop->thread, pthread_self(), memory_order_relaxed);
-	n = epoll_wait(loop->epoll, loop->events, LOOP_EVENTS_PER_WAKEUP, timeout_ms);
-	if (n < 0 && errno != EINTR)
-		return -errno;
-	loop->n_events = MAX(n, 0);
+	loop->n_events = n_events;
 	loop->now_ns = loop->clock(loop->clock_user);
 	loop->is_dispatching = true;
 	sequence = loop->timers.sequence;
@@ -466,21 +540,49 @@ static int wait_and_dispatch(struct lw_loop *loop, int timeout_ms)
 	return n;
 }
 
+/* Within a pass, which is left while the kernel waits. */
+static int wait_and_dispatch(struct lw_loop *loop, int timeout_ms)
+{
+	uint32_t removals = loop->removals;
+	int n;
+
+	assert(!loop->is_dispatching);
+	leave_pass(loop);
+	n = epoll_wait(loop->epoll, loop->events, LOOP_EVENTS_PER_WAKEUP, timeout_ms);
+	if (n < 0)
+		n = errno == EINTR ? 0 : -errno;
+	enter_pass(loop);
+	atomic_store_explicit(&loop->thread, pthread_self(), memory_order_relaxed);
+	if (n < 0)
+		return n;
+	/* One of them may be of a source that a holder took out: the others will be told again. */
+	if (loop->removals != removals)
+		n = 0;
+	return dispatch_events(loop, n);
+}
+
 int lw_loop_dispatch(struct lw_loop *loop)
 {
-	return wait_and_dispatch(loop, 0);
+	int n;
+
+	enter_pass(loop);
+	n = wait_and_dispatch(loop, 0);
+	leave_pass(loop);
+	return n;
 }
 
 int lw_loop_run(struct lw_loop *loop)
 {
-	while (!loop->is_stopped) {
-		int r = wait_and_dispatch(loop, lw_loop_timeout_ms(loop));
+	int r = 0;
 
-		if (r < 0)
-			return r;
-	}
-	loop->is_stopped = false;
-	return 0;
+	loop_worker_number = loop->number;
+	enter_pass(loop);
+	while (!loop->is_stopped && r >= 0)
+		r = wait_and_dispatch(loop, lw_loop_timeout_ms(loop));
+	if (r >= 0)
+		loop->is_stopped = false;
+	leave_pass(loop);
+	return MIN(r, 0);
 }
 
 void lw_loop_stop(struct lw_loop *loop)

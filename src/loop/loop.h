@@ -12,6 +12,12 @@
  * a timer or a deferred function waits for the next wake-up, so that none can keep the loop from
  * its descriptors. lw_loop_free() first runs what is still deferred or posted, since that may be
  * what frees an object.
+ *
+ * A loop of a worker can be held by another thread: loop_hold() waits until its wake-up is over,
+ * and until loop_release() it sleeps, or waits where its next wake-up would begin. The holder is
+ * then its thread: it may add and remove sources, set timers and touch whatever only that loop's
+ * callbacks touch, with no other lock. A loop that waits in the kernel is held at once; one that
+ * works pays one uncontended lock for each wake-up.
  */
 #ifndef LOOP_LOOP_H
 #define LOOP_LOOP_H
@@ -97,6 +103,15 @@ void loop_at_end(struct lw_loop *loop, struct loop_deferred *deferred);
 /* lw_loop_post() without an allocation; from any thread. post->function and ->user are set by the
  * poster. */
 void loop_post(struct lw_loop *loop, struct loop_post *post);
+
+/* A loop that can be held, with the clock of model, for a thread whose loop_worker_number it is. */
+int loop_new_holdable(const struct lw_loop *model, unsigned number, struct lw_loop **ret_loop);
+/* From one thread that is not its own; it must not be held already. */
+void loop_hold(struct lw_loop *loop);
+void loop_release(struct lw_loop *loop);
+
+/* The number of the loop that this thread runs; 0 for any but a worker's. */
+extern _Thread_local unsigned loop_worker_number;
 
 static inline uint64_t loop_now_ms(const struct lw_loop *loop)
 {

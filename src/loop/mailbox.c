@@ -69,6 +69,13 @@ struct list *mailbox_take(struct mailbox *mailbox)
 	return letter;
 }
 
+void mailbox_withdraw(struct mailbox *mailbox, struct list *letter)
+{
+	pthread_mutex_lock(&mailbox->lock);
+	list_remove(letter);
+	pthread_mutex_unlock(&mailbox->lock);
+}
+
 void mailbox_done(struct mailbox *mailbox)
 {
 	if (!mailbox->receive)

@@ -33,6 +33,8 @@ void mailbox_close(struct mailbox *mailbox);
 void mailbox_put(struct mailbox *mailbox, struct list *letter);
 /* Return: the oldest unread letter, or NULL. For emptying a closed mailbox. */
 struct list *mailbox_take(struct mailbox *mailbox);
+/* On the receiver's thread: the letter will not be received, if it has not been. Idempotent. */
+void mailbox_withdraw(struct mailbox *mailbox, struct list *letter);
 void mailbox_done(struct mailbox *mailbox); /* must be empty */
 
 #endif

@@ -66,20 +66,20 @@ static void *run_worker(void *user)
 	return NULL;
 }
 
-int worker_new(const char *name, struct worker **ret_worker)
+/* On a loop that it owns in any case. */
+static int start_worker(const char *name, struct lw_loop *loop, struct worker **ret_worker)
 {
 	struct worker *worker;
-	int r;
+	int r = 0;
 
-	if (strlen(name) >= NAME_SIZE)
-		return -EINVAL;
-	worker = calloc(1, sizeof(*worker));
-	if (!worker)
-		return -ENOMEM;
+	worker = strlen(name) < NAME_SIZE ? calloc(1, sizeof(*worker)) : NULL;
+	if (!worker) {
+		lw_loop_free(loop);
+		return strlen(name) < NAME_SIZE ? -ENOMEM : -EINVAL;
+	}
 	memcpy(worker->name, name, strlen(name) + 1);
-	r = lw_loop_new(NULL, &worker->loop);
-	if (r == 0)
-		r = make_thread(&worker->thread, NULL, run_worker, worker);
+	worker->loop = loop;
+	r = make_thread(&worker->thread, NULL, run_worker, worker);
 	if (r < 0) {
 		lw_loop_free(worker->loop);
 		free(worker);
@@ -87,6 +87,23 @@ int worker_new(const char *name, struct worker **ret_worker)
 	}
 	*ret_worker = worker;
 	return 0;
+}
+
+int worker_new(const char *name, struct worker **ret_worker)
+{
+	struct lw_loop *loop;
+	int r = lw_loop_new(NULL, &loop);
+
+	return r < 0 ? r : start_worker(name, loop, ret_worker);
+}
+
+int worker_new_holdable(const char *name, const struct lw_loop *model, unsigned number,
+			struct worker **ret_worker)
+{
+	struct lw_loop *loop;
+	int r = loop_new_holdable(model, number, &loop);
+
+	return r < 0 ? r : start_worker(name, loop, ret_worker);
 }
 
 struct lw_loop *worker_loop(struct worker *worker)

@@ -17,6 +17,9 @@ struct worker;
 struct job;
 
 int worker_new(const char *name, struct worker **ret_worker); /* name ≤ 15 bytes, for ps and perf */
+/* On a loop that can be held (loop/loop.h). */
+int worker_new_holdable(const char *name, const struct lw_loop *model, unsigned number,
+			struct worker **ret_worker);
 struct lw_loop *worker_loop(struct worker *worker);
 /* Stop its loop and join the thread. What was posted before runs first. */
 void worker_free(struct worker *worker);

@@ -6,7 +6,6 @@
 #include "switch/fdb.h"
 #include "switch/forward.h"
 #include "switch/guard.h"
-#include "switch/limit.h"
 
 static const uint64_t hold_ns = VSWITCH_HOLD_SECONDS * 1000000000ULL;
 /* A MAC may move five times in ten seconds: each move costs two, and eight may be owed. */
@@ -30,31 +29,46 @@ static bool may_move(struct fdb_entry *entry, const struct vport *port, uint64_t
 	return true;
 }
 
-/* Return: NONE, or SOURCE_CONFLICT. A source that finds no room is not learned and not refused. */
-static enum lw_drop learn(struct vswitch *vswitch, struct vport *port,
-			  const struct mac_address *source, uint64_t now_ns)
+/* As a writer of the FDB. Return: NONE, or SOURCE_CONFLICT. A source that finds no room is not
+ * learned and not refused. */
+static enum lw_drop learn_locked(struct vswitch *vswitch, struct vport *port,
+				 const struct mac_address *source, uint64_t now_ns)
 {
 	struct fdb_entry *entry = fdb_find(vswitch->fdb, source, 0);
 
-	if (likely(entry && entry->port == port)) {
-		entry->seen_ns = MAX(entry->seen_ns, now_ns);
+	if (entry && entry->port == port) {
+		fdb_set(entry, port, MAX(entry->seen_ns, now_ns));
 		return LW_DROP_NONE;
 	}
 	if (entry && !may_move(entry, port, now_ns))
 		return LW_DROP_SOURCE_CONFLICT;
 	if (port->macs >= port->policy.macs_max)
 		return LW_DROP_NONE;
-	if (entry) {
-		entry->port->macs--;
-	} else {
+	if (entry)
+		forward_count_macs(entry->port, -1u);
+	else
 		entry = fdb_insert(vswitch->fdb, source, 0);
-		if (!entry)
-			return LW_DROP_NONE;
-	}
-	entry->port = port;
-	entry->seen_ns = now_ns;
-	port->macs++;
+	if (!entry)
+		return LW_DROP_NONE;
+	fdb_set(entry, port, now_ns);
+	forward_count_macs(port, 1);
 	return LW_DROP_NONE;
+}
+
+/* What is known and was seen just now is not written again: its cache line stays everybody's. */
+static enum lw_drop learn(struct vswitch *vswitch, struct vport *port,
+			  const struct mac_address *source, uint64_t now_ns)
+{
+	enum lw_drop reason;
+	struct fdb_view view;
+
+	if (likely(fdb_look(vswitch->fdb, source, 0, &view) && view.port == port &&
+		   now_ns <= view.seen_ns + vswitch->refresh_ns))
+		return LW_DROP_NONE;
+	fdb_lock(vswitch->fdb);
+	reason = learn_locked(vswitch, port, source, now_ns);
+	fdb_unlock(vswitch->fdb);
+	return reason;
 }
 
 static enum lw_drop check_source(struct vswitch *vswitch, struct vport *ingress,
@@ -105,9 +119,10 @@ static enum lw_drop flood(struct vswitch *vswitch, struct vport *ingress,
 	return is_seen ? LW_DROP_NONE : reason;
 }
 
-static bool is_within(struct token_bucket *bucket, uint32_t per_second, uint64_t now_ns)
+static bool is_within(struct vswitch *vswitch, struct token_bucket *bucket, uint32_t per_second,
+		      uint64_t now_ns)
 {
-	return limit_take(bucket, per_second, LIMIT_BURST_SECONDS, now_ns);
+	return forward_take(vswitch, bucket, per_second, LIMIT_BURST_SECONDS, now_ns);
 }
 
 static enum lw_drop forward_group(struct vswitch *vswitch, struct vport *ingress,
@@ -116,9 +131,11 @@ static enum lw_drop forward_group(struct vswitch *vswitch, struct vport *ingress
 	static const uint8_t broadcast[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
 
 	if (memcmp(packet->data, broadcast, sizeof(broadcast)) == 0) {
-		if (!is_within(&ingress->broadcast, ingress->policy.broadcast_per_second, now_ns))
+		if (!is_within(vswitch, &ingress->broadcast, ingress->policy.broadcast_per_second,
+			       now_ns))
 			return LW_DROP_LIMIT_BROADCAST;
-	} else if (!is_within(&ingress->multicast, ingress->policy.multicast_per_second, now_ns)) {
+	} else if (!is_within(vswitch, &ingress->multicast, ingress->policy.multicast_per_second,
+			      now_ns)) {
 		return LW_DROP_LIMIT_MULTICAST;
 	}
 	return flood(vswitch, ingress, packet);
@@ -128,13 +145,16 @@ static enum lw_drop forward_unicast(struct vswitch *vswitch, struct vport *ingre
 				    const struct lw_packet *packet,
 				    const struct mac_address *target, uint64_t now_ns)
 {
-	struct fdb_entry *entry = fdb_find(vswitch->fdb, target, 0);
-	struct vport *egress = entry ? entry->port : NULL;
+	struct vport *egress = NULL;
+	struct fdb_view view;
 
+	if (fdb_look(vswitch->fdb, target, 0, &view))
+		egress = view.port;
 	if (!egress && vswitch->device && is_own_mac(vswitch, target))
 		egress = vswitch->device;
 	if (!egress) {
-		if (!is_within(&ingress->unknown, ingress->policy.unknown_per_second, now_ns))
+		if (!is_within(vswitch, &ingress->unknown, ingress->policy.unknown_per_second,
+			       now_ns))
 			return LW_DROP_LIMIT_UNKNOWN;
 		return flood(vswitch, ingress, packet);
 	}

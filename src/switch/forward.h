@@ -4,10 +4,15 @@
 #ifndef SWITCH_FORWARD_H
 #define SWITCH_FORWARD_H
 
+#include <pthread.h>
+
+#include "base/memory.h"
+#include "loop/crew.h"
 #include "switch/icmp.h"
 #include "switch/vswitch.h"
 
 struct fdb;
+struct handoff;
 struct prefix_table;
 
 enum {
@@ -22,16 +27,25 @@ enum {
 typedef void forward_fn(struct vswitch *vswitch, struct vport *ingress,
 			const struct lw_packet *packet, uint64_t now_ns);
 
+/* What a worker needs of a switch for itself. */
+struct vswitch_lane {
+	/* Ports that got something in this batch; NULL: removed meanwhile. The lane's index of a port is
+	 * the place here. */
+	struct vport *dirty[VSWITCH_PORTS_MAX];
+	uint32_t n_dirty;
+	uint8_t icmp[ICMP_IPV6_MAX];
+};
+
 struct vswitch {
 	struct vswitch_options options;
 	forward_fn *forward; /* by layer and shape, chosen once */
 	struct list ports;
 	uint32_t n_ports;
 	struct vport *device;
-	/* Ports that got something in this batch; NULL: removed meanwhile. vport.index is the place
-	 * here. */
-	struct vport *dirty[VSWITCH_PORTS_MAX];
-	uint32_t n_dirty;
+
+	struct handoff *handoff; /* of a crew of two or more */
+	pthread_mutex_t buckets; /* taken for token buckets, of such a crew */
+	uint64_t refresh_ns;     /* how much later a MAC must be seen to be written again */
 
 	struct fdb *fdb; /* Ethernet, unless a pipe */
 	struct mac_address own_macs[OWN_MACS_MAX];
@@ -42,12 +56,40 @@ struct vswitch {
 	struct vport own;
 	struct ip_address own_addresses[OWN_ADDRESSES_MAX];
 	uint32_t n_own_addresses;
-	uint8_t icmp[ICMP_IPV6_MAX];
+
+	struct vswitch_lane lanes[]; /* of each worker */
 };
+
+static inline struct vswitch_lane *forward_lane(struct vswitch *vswitch)
+{
+	return &vswitch->lanes[crew_self()];
+}
+
+static inline struct vport_lane *forward_port_lane(struct vport *port)
+{
+	return likely(!crew_self()) ? &port->lane : &port->others[crew_self() - 1];
+}
+
+/* One writer, readers anywhere. */
+static inline void forward_count(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
+
+/* As a writer of the FDB; n may be -1. */
+static inline void forward_count_macs(struct vport *port, uint32_t n)
+{
+	__atomic_store_n(&port->macs, port->macs + n, __ATOMIC_RELAXED);
+}
+
+/* limit_take() for a bucket that several workers may take from. */
+bool forward_take(struct vswitch *vswitch, struct token_bucket *bucket, uint32_t per_second,
+		  uint32_t burst_seconds, uint64_t now_ns);
 
 forward_fn ethernet_forward, ip_forward, pipe_forward_ethernet, pipe_forward_ip;
 
-/* Give packet to egress, if it is not too big for it. false: TOO_BIG, counted there. */
+/* Give packet to egress, here or on its worker, if it is not too big for it. false: TOO_BIG, counted
+ * there. */
 bool forward_output(struct vswitch *vswitch, struct vport *egress, const struct lw_packet *packet);
 
 /* An IP packet's addresses and what its header says of it. NONE, SHORT or MALFORMED. */

@@ -8,7 +8,6 @@
 #include "switch/forward.h"
 #include "switch/icmp.h"
 #include "switch/ipv6.h"
-#include "switch/limit.h"
 #include "switch/prefix_table.h"
 
 enum { IPV4_HEADER = 20 };
@@ -80,7 +79,7 @@ static void answer(struct vswitch *vswitch, struct vport *ingress, const struct 
 	size_t limit = ingress->mtu ? MAX(ingress->mtu, (uint32_t)ICMP_IPV4_MAX) : ICMP_IPV6_MAX;
 	const struct ip_address *from = NULL;
 	struct lw_packet reply = {
-		.data = vswitch->icmp,
+		.data = forward_lane(vswitch)->icmp,
 		.layer = LW_LAYER_IP,
 		.ether_type = family == AF_INET ? 0x0800 : 0x86dd,
 		.direction = ingress->is_device ? LW_DIRECTION_INBOUND : LW_DIRECTION_OUTBOUND,
@@ -89,11 +88,12 @@ static void answer(struct vswitch *vswitch, struct vport *ingress, const struct 
 	/* The kernel refuses its own address as a source that comes in by a device. */
 	if (!ingress->is_device)
 		from = own_address(vswitch, family);
-	reply.length =
-		icmp_build(error, packet->data, packet->length, mtu, from, limit, vswitch->icmp);
+	reply.length = icmp_build(error, packet->data, packet->length, mtu, from, limit,
+				  forward_lane(vswitch)->icmp);
 	if (reply.length == 0)
 		return;
-	if (limit_take(&ingress->icmp, VSWITCH_ICMP_PER_SECOND, ICMP_BURST_SECONDS, now_ns))
+	if (forward_take(vswitch, &ingress->icmp, VSWITCH_ICMP_PER_SECOND, ICMP_BURST_SECONDS,
+			 now_ns))
 		forward_output(vswitch, ingress, &reply);
 }
 

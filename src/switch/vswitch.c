@@ -7,12 +7,16 @@
 #include <string.h>
 
 #include "capture/point.h"
+#include "flow/handoff.h"
 #include "switch/fdb.h"
 #include "switch/forward.h"
 #include "switch/limit.h"
 #include "switch/prefix_table.h"
 
 static const uint64_t age_ns = VSWITCH_AGE_SECONDS * 1000000000ULL;
+static const uint64_t shared_refresh_ns = 1000000000;
+
+static const struct handoff_ops handoff_ops;
 
 static void complete(uint32_t *limit, uint32_t standard)
 {
@@ -58,9 +62,10 @@ int vswitch_new(const struct vswitch_options *options, struct vswitch **ret_swit
 
 	if (!is_valid(options))
 		return -EINVAL;
-	vswitch = calloc(1, sizeof(*vswitch));
+	vswitch = calloc(1, sizeof(*vswitch) + crew_size(options->crew) * sizeof(*vswitch->lanes));
 	if (!vswitch)
 		return -ENOMEM;
+	pthread_mutex_init(&vswitch->buckets, NULL);
 	vswitch->options = *options;
 	vswitch->forward = choose_forward(options);
 	list_init(&vswitch->ports);
@@ -68,6 +73,10 @@ int vswitch_new(const struct vswitch_options *options, struct vswitch **ret_swit
 		r = prefix_table_new(VSWITCH_PREFIXES_MAX, &vswitch->prefixes);
 	else if (!options->is_pipe)
 		r = fdb_new(VSWITCH_MACS_MAX, &vswitch->fdb);
+	if (r == 0 && crew_size(options->crew) > 1) {
+		vswitch->refresh_ns = shared_refresh_ns;
+		r = handoff_new(options->crew, &handoff_ops, vswitch, &vswitch->handoff);
+	}
 	if (r < 0) {
 		vswitch_free(vswitch);
 		return r;
@@ -81,6 +90,8 @@ void vswitch_free(struct vswitch *vswitch)
 	if (!vswitch)
 		return;
 	assert(list_is_empty(&vswitch->ports));
+	handoff_free(vswitch->handoff);
+	pthread_mutex_destroy(&vswitch->buckets);
 	fdb_free(vswitch->fdb);
 	prefix_table_free(vswitch->prefixes);
 	free(vswitch);
@@ -88,7 +99,59 @@ void vswitch_free(struct vswitch *vswitch)
 
 void vswitch_set_captures(struct vswitch *vswitch, struct lw_capture_set *captures)
 {
+	crew_hold(vswitch->options.crew);
 	vswitch->options.captures = captures;
+	crew_release(vswitch->options.crew);
+}
+
+/* ---- ports */
+
+static uint64_t load(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+static void add_lane(struct vport_lane *sum, const struct vport_lane *lane)
+{
+	sum->received_packets += load(&lane->received_packets);
+	sum->received_bytes += load(&lane->received_bytes);
+	sum->sent_packets += load(&lane->sent_packets);
+	sum->sent_bytes += load(&lane->sent_bytes);
+	for (int i = 0; i < LW_DROP_COUNT; i++)
+		sum->drops[i] += load(&lane->drops[i]);
+}
+
+void vport_counters(const struct vport *port, struct vport_lane *ret_sum)
+{
+	struct vport_lane sum = { 0 };
+
+	add_lane(&sum, &port->lane);
+	for (unsigned i = 1; port->others && i < crew_size(port->vswitch->options.crew); i++)
+		add_lane(&sum, &port->others[i - 1]);
+	*ret_sum = sum;
+}
+
+uint32_t vport_macs(const struct vport *port)
+{
+	return __atomic_load_n(&port->macs, __ATOMIC_RELAXED);
+}
+
+static int make_lanes(const struct vswitch *vswitch, struct vport *port)
+{
+	unsigned n = crew_size(vswitch->options.crew) - 1;
+
+	if (!n)
+		return 0;
+	port->others = calloc(n, sizeof(*port->others));
+	return port->others ? 0 : -ENOMEM;
+}
+
+static void fill_buckets(struct vport *port)
+{
+	limit_fill(&port->broadcast, port->policy.broadcast_per_second, LIMIT_BURST_SECONDS);
+	limit_fill(&port->multicast, port->policy.multicast_per_second, LIMIT_BURST_SECONDS);
+	limit_fill(&port->unknown, port->policy.unknown_per_second, LIMIT_BURST_SECONDS);
+	limit_fill(&port->icmp, VSWITCH_ICMP_PER_SECOND, ICMP_BURST_SECONDS);
 }
 
 int vswitch_add(struct vswitch *vswitch, struct vport *port)
@@ -98,20 +161,21 @@ int vswitch_add(struct vswitch *vswitch, struct vport *port)
 	assert(!port->vswitch);
 	if (vswitch->n_ports == max || (port->is_device && vswitch->device))
 		return -ENOSPC;
+	if (make_lanes(vswitch, port) < 0)
+		return -ENOMEM;
 	if (port->is_device)
 		port->policy.behind = LW_BEHIND_LAN;
 	vport_policy_complete(&port->policy);
-	limit_fill(&port->broadcast, port->policy.broadcast_per_second, LIMIT_BURST_SECONDS);
-	limit_fill(&port->multicast, port->policy.multicast_per_second, LIMIT_BURST_SECONDS);
-	limit_fill(&port->unknown, port->policy.unknown_per_second, LIMIT_BURST_SECONDS);
-	limit_fill(&port->icmp, VSWITCH_ICMP_PER_SECOND, ICMP_BURST_SECONDS);
+	fill_buckets(port);
 	port->vswitch = vswitch;
 	port->macs = 0;
-	port->is_dirty = false;
+	port->lane.is_dirty = false;
+	crew_hold(vswitch->options.crew);
 	list_append(&vswitch->ports, &port->list);
 	vswitch->n_ports++;
 	if (port->is_device)
 		vswitch->device = port;
+	crew_release(vswitch->options.crew);
 	return 0;
 }
 
@@ -119,15 +183,21 @@ void vswitch_remove(struct vswitch *vswitch, struct vport *port)
 {
 	if (port->vswitch != vswitch)
 		return;
+	crew_hold(vswitch->options.crew);
 	vswitch_flush_port(vswitch, port);
 	vswitch_clear_prefixes(vswitch, port);
-	if (port->is_dirty)
-		vswitch->dirty[port->index] = NULL;
-	port->is_dirty = false;
+	handoff_forget(vswitch->handoff, port);
+	/* Only this worker can be within a batch. */
+	if (port->lane.is_dirty)
+		vswitch->lanes[0].dirty[port->lane.index] = NULL;
+	port->lane.is_dirty = false;
 	list_remove(&port->list);
 	vswitch->n_ports--;
 	if (vswitch->device == port)
 		vswitch->device = NULL;
+	crew_release(vswitch->options.crew);
+	vport_counters(port, &port->lane);
+	free(take_pointer(port->others));
 	port->vswitch = NULL;
 }
 
@@ -140,9 +210,11 @@ void vswitch_flush_port(struct vswitch *vswitch, struct vport *port)
 {
 	if (!vswitch->fdb || port->vswitch != vswitch)
 		return;
+	fdb_lock(vswitch->fdb);
 	if (port->macs)
 		fdb_remove_if(vswitch->fdb, is_learned_from, port);
-	port->macs = 0;
+	forward_count_macs(port, -port->macs);
+	fdb_unlock(vswitch->fdb);
 }
 
 static bool is_old(const struct fdb_entry *entry, void *user)
@@ -151,14 +223,17 @@ static bool is_old(const struct fdb_entry *entry, void *user)
 
 	if (*now_ns < entry->seen_ns + age_ns)
 		return false;
-	entry->port->macs--;
+	forward_count_macs(entry->port, -1u);
 	return true;
 }
 
 void vswitch_age(struct vswitch *vswitch, uint64_t now_ns)
 {
-	if (vswitch->fdb)
-		fdb_remove_if(vswitch->fdb, is_old, &now_ns);
+	if (!vswitch->fdb)
+		return;
+	fdb_lock(vswitch->fdb);
+	fdb_remove_if(vswitch->fdb, is_old, &now_ns);
+	fdb_unlock(vswitch->fdb);
 }
 
 uint32_t vswitch_macs(const struct vswitch *vswitch)
@@ -173,7 +248,9 @@ int vswitch_add_own_mac(struct vswitch *vswitch, const struct mac_address *mac)
 			return 0;
 	if (vswitch->n_own_macs == OWN_MACS_MAX)
 		return -ENOSPC;
+	crew_hold(vswitch->options.crew);
 	vswitch->own_macs[vswitch->n_own_macs++] = *mac;
+	crew_release(vswitch->options.crew);
 	return 0;
 }
 
@@ -183,11 +260,13 @@ static int add_prefix(struct vswitch *vswitch, const struct ip_prefix *prefix, s
 
 	if (!vswitch->prefixes)
 		return -EINVAL;
+	crew_hold(vswitch->options.crew);
 	r = prefix_table_insert(vswitch->prefixes, prefix, value);
-	if (r == -EEXIST && prefix_table_get(vswitch->prefixes, prefix) == value)
-		return 0;
 	if (r == 0 && value->is_device)
 		vswitch->n_device_prefixes++;
+	else if (r == -EEXIST && prefix_table_get(vswitch->prefixes, prefix) == value)
+		r = 0;
+	crew_release(vswitch->options.crew);
 	return r;
 }
 
@@ -201,9 +280,11 @@ void vswitch_clear_prefixes(struct vswitch *vswitch, struct vport *port)
 {
 	if (!vswitch->prefixes || port->vswitch != vswitch)
 		return;
+	crew_hold(vswitch->options.crew);
 	prefix_table_remove_value(vswitch->prefixes, port);
 	if (port->is_device)
 		vswitch->n_device_prefixes = 0;
+	crew_release(vswitch->options.crew);
 }
 
 struct vport *vswitch_find_address(const struct vswitch *vswitch, const struct ip_address *address)
@@ -226,9 +307,11 @@ int vswitch_add_own_address(struct vswitch *vswitch, const struct ip_address *ad
 			return 0;
 	if (vswitch->n_own_addresses == OWN_ADDRESSES_MAX)
 		return -ENOSPC;
+	crew_hold(vswitch->options.crew);
 	r = add_prefix(vswitch, &prefix, &vswitch->own);
 	if (r == 0)
 		vswitch->own_addresses[vswitch->n_own_addresses++] = *address;
+	crew_release(vswitch->options.crew);
 	return r;
 }
 
@@ -240,7 +323,7 @@ void vswitch_drop(struct vswitch *vswitch, struct vport *port, const struct lw_p
 						 .is_device = port && port->is_device };
 
 	if (port)
-		port->drops[reason]++;
+		forward_count(&forward_port_lane(port)->drops[reason], 1);
 	capture_see(vswitch->options.captures, LW_CAPTURE_DROP, packet, &context);
 }
 
@@ -256,44 +339,102 @@ static bool is_too_big(const struct vport *egress, const struct lw_packet *packe
 	return packet->length > egress->mtu + room;
 }
 
+bool forward_take(struct vswitch *vswitch, struct token_bucket *bucket, uint32_t per_second,
+		  uint32_t burst_seconds, uint64_t now_ns)
+{
+	bool is_taken;
+
+	if (!vswitch->handoff)
+		return limit_take(bucket, per_second, burst_seconds, now_ns);
+	pthread_mutex_lock(&vswitch->buckets);
+	is_taken = limit_take(bucket, per_second, burst_seconds, now_ns);
+	pthread_mutex_unlock(&vswitch->buckets);
+	return is_taken;
+}
+
+/* ---- the batch around each packet */
+
+static void output_here(struct vswitch *vswitch, struct vport *egress,
+			const struct lw_packet *packet)
+{
+	struct vport_lane *lane = forward_port_lane(egress);
+
+	if (!lane->is_dirty) {
+		struct vswitch_lane *ours = forward_lane(vswitch);
+
+		lane->is_dirty = true;
+		lane->index = ours->n_dirty;
+		ours->dirty[ours->n_dirty++] = egress;
+	}
+	egress->ops->output(egress, packet);
+}
+
+/* By the worker that has to send it. */
+static void output(struct vswitch *vswitch, struct vport *egress, const struct lw_packet *packet)
+{
+	unsigned worker = crew_self();
+
+	if (unlikely(vswitch->handoff) && egress->ops->worker)
+		worker = egress->ops->worker(egress, packet);
+	if (likely(worker == crew_self()))
+		output_here(vswitch, egress, packet);
+	else if (!handoff_put(vswitch->handoff, worker, egress, packet))
+		vswitch_drop(vswitch, egress, packet, LW_DROP_HANDOFF_FULL);
+}
+
 bool forward_output(struct vswitch *vswitch, struct vport *egress, const struct lw_packet *packet)
 {
+	struct vport_lane *lane = forward_port_lane(egress);
+
 	if (unlikely(is_too_big(egress, packet))) {
 		vswitch_drop(vswitch, egress, packet, LW_DROP_TOO_BIG);
 		return false;
 	}
-	egress->sent_packets++;
-	egress->sent_bytes += packet->length;
-	if (!egress->is_dirty) {
-		egress->is_dirty = true;
-		egress->index = vswitch->n_dirty;
-		vswitch->dirty[vswitch->n_dirty++] = egress;
-	}
-	egress->ops->output(egress, packet);
+	forward_count(&lane->sent_packets, 1);
+	forward_count(&lane->sent_bytes, packet->length);
+	output(vswitch, egress, packet);
 	return true;
 }
 
 static void flush_dirty(struct vswitch *vswitch)
 {
-	for (uint32_t i = 0; i < vswitch->n_dirty; i++) {
-		struct vport *port = vswitch->dirty[i];
+	struct vswitch_lane *lane = forward_lane(vswitch);
+
+	for (uint32_t i = 0; i < lane->n_dirty; i++) {
+		struct vport *port = lane->dirty[i];
 
 		if (!port)
 			continue;
 		/* Clean first: from here on a removal has nothing to strike out. */
-		port->is_dirty = false;
+		forward_port_lane(port)->is_dirty = false;
 		if (port->ops->flush)
 			port->ops->flush(port);
 	}
-	vswitch->n_dirty = 0;
+	lane->n_dirty = 0;
+	if (unlikely(vswitch->handoff))
+		handoff_flush(vswitch->handoff);
 }
+
+static void was_handed(void *target, const struct lw_packet *packet, void *user)
+{
+	output(user, target, packet);
+}
+
+static void was_handed_all(void *user)
+{
+	flush_dirty(user);
+}
+
+static const struct handoff_ops handoff_ops = { .give = was_handed, .given = was_handed_all };
 
 void vswitch_input(struct vswitch *vswitch, struct vport *ingress, const struct lw_packet *packets,
 		   size_t n, uint64_t now_ns)
 {
+	struct vport_lane *lane = forward_port_lane(ingress);
+
 	for (size_t i = 0; i < n; i++) {
-		ingress->received_packets++;
-		ingress->received_bytes += packets[i].length;
+		forward_count(&lane->received_packets, 1);
+		forward_count(&lane->received_bytes, packets[i].length);
 		vswitch->forward(vswitch, ingress, &packets[i], now_ns);
 	}
 	flush_dirty(vswitch);

@@ -33,7 +33,15 @@
  * is known, a packet to anybody else (DESTINATION_ADDRESS) or from anybody else (SOURCE_ADDRESS) is
  * dropped; while none is, nothing is.
  *
- * Pure: no descriptors, no clock but the now_ns that the caller gives.
+ * Workers: a switch of a crew (loop/crew.h) takes packets from any of its workers at once. Adding,
+ * removing, prefixes and settings are control code, and hold the crew themselves; the FDB and the
+ * token buckets, which packets change, have locks that the known case never takes; each worker
+ * counts in a lane of its own. A packet is forwarded where it came in, and its egress port says
+ * which worker has to send it: where that is another, it is handed over (flow/handoff.h;
+ * HANDOFF_FULL, counted at the egress port, when there is no room). What came in on one worker for
+ * one egress worker stays in order.
+ *
+ * Pure: no clock but the now_ns that the caller gives, and without a crew no descriptors.
  */
 #ifndef SWITCH_VSWITCH_H
 #define SWITCH_VSWITCH_H
@@ -48,6 +56,7 @@
 #include "base/address.h"
 #include "base/list.h"
 
+struct crew;
 struct lw_capture_set;
 struct vport;
 struct vswitch;
@@ -67,6 +76,7 @@ struct vswitch_options {
 	bool is_pipe;
 	enum lw_between between;         /* clients among each other; never 0 */
 	struct lw_capture_set *captures; /* borrowed; NULL: none */
+	struct crew *crew;               /* borrowed; NULL: one thread has it */
 };
 
 struct vport_ops {
@@ -75,6 +85,8 @@ struct vport_ops {
 	void (*output)(struct vport *port, const struct lw_packet *packet);
 	/* After a batch in which output was called. May be NULL. */
 	void (*flush)(struct vport *port);
+	/* Which worker has to send it; NULL: the one that has it. Asked of ports of a crew. */
+	unsigned (*worker)(struct vport *port, const struct lw_packet *packet);
 };
 
 struct vport_policy {
@@ -92,6 +104,17 @@ struct token_bucket {
 	uint64_t last_ns;
 };
 
+/* What a worker counts at a port, by vport_count(); and its own mark. */
+struct vport_lane {
+	uint8_t before[64]; /* no cache line of one is another worker's as well */
+	uint64_t received_packets, received_bytes;
+	uint64_t sent_packets, sent_bytes; /* given to output */
+	uint64_t drops[LW_DROP_COUNT];
+	bool is_dirty;
+	uint32_t index;
+	uint8_t behind[64];
+};
+
 struct vport {
 	/* Set by the owner before vswitch_add. */
 	const struct vport_ops *ops;
@@ -101,25 +124,26 @@ struct vport {
 	uint32_t mtu;     /* IP bytes; a frame may have 22 more, for its header and two tags. 0: no
 			     limit */
 	struct vport_policy policy;
-	/* Written by the switch, read by anybody on the thread. */
-	uint64_t received_packets, received_bytes, sent_packets,
-		sent_bytes; /* sent: given to output */
-	uint64_t drops[LW_DROP_COUNT];
-	uint32_t macs;
+	/* Written by the switch. Of a crew, read the sum: vport_counters(). */
+	struct vport_lane lane;    /* of worker 0 */
+	struct vport_lane *others; /* of the others, in a crew */
+	uint32_t macs;             /* learned now; vport_macs() */
 	/* The switch's own. */
 	struct vswitch *vswitch;
 	struct list list;
 	struct token_bucket broadcast, multicast, unknown, icmp;
-	bool is_dirty;
-	uint32_t index;
 };
+
+/* From any thread; lane, as the sum of all workers. */
+void vport_counters(const struct vport *port, struct vport_lane *ret_sum);
+uint32_t vport_macs(const struct vport *port);
 
 /* 0, -ENOMEM, or -EINVAL: between clients of an Ethernet switch the kernel cannot decide. */
 int vswitch_new(const struct vswitch_options *options, struct vswitch **ret_switch);
 void vswitch_free(struct vswitch *vswitch); /* without ports */
 void vswitch_set_captures(struct vswitch *vswitch, struct lw_capture_set *captures);
 
-/* 0, -ENOSPC (also for a second device, and for a third port of a pipe). The port keeps its
+/* 0, -ENOMEM, -ENOSPC (also for a second device, and for a third port of a pipe). The port keeps its
  * counters across remove and add. */
 int vswitch_add(struct vswitch *vswitch, struct vport *port);
 void vswitch_remove(struct vswitch *vswitch,

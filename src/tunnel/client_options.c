@@ -157,18 +157,21 @@ void lw_tunnel_status(const struct lw_tunnel *tunnel, struct lw_tunnel_status *r
 		.rtt_us = session ? session->rtt_us : 0,
 		.connects = tunnel->connects,
 		.retry_ms = tunnel->retry_due_ns > now ? (tunnel->retry_due_ns - now) / 1000000 : 0,
-		.received_packets = tunnel->hub.received_packets,
-		.received_bytes = tunnel->hub.received_bytes,
-		.sent_packets = tunnel->hub.sent_packets,
-		.sent_bytes = tunnel->hub.sent_bytes,
 	};
+	struct vport_lane hub, device;
 
 	key_log_counters(tunnel->key_log, &keys);
 	status.key_log_lines = keys.lines;
 	status.key_log_failed = keys.failed;
 	status.key_log_error = keys.error;
+	vport_counters(&tunnel->hub, &hub);
+	vport_counters(&tunnel->device, &device);
+	status.received_packets = hub.received_packets;
+	status.received_bytes = hub.received_bytes;
+	status.sent_packets = hub.sent_packets;
+	status.sent_bytes = hub.sent_bytes;
 	for (int i = 0; i < LW_DROP_COUNT; i++)
-		status.drops[i] = tunnel->hub.drops[i] + tunnel->device.drops[i];
+		status.drops[i] = hub.drops[i] + device.drops[i];
 	if (tunnel->flow) {
 		struct lw_flow_counters counters = { .size = sizeof(counters) };
 

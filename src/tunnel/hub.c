@@ -448,6 +448,7 @@ void lw_port_status(const struct lw_port *port, struct lw_port_status *ret_statu
 {
 	const struct session *session = port->session;
 	const struct vport *vport = &port->vport;
+	struct vport_lane counters;
 	struct lw_port_status status = {
 		.size = sizeof(status),
 		.is_device = vport->is_device,
@@ -457,18 +458,19 @@ void lw_port_status(const struct lw_port *port, struct lw_port_status *ret_statu
 		.sessions = port->sessions,
 		.rtt_us = session ? session->rtt_us : 0,
 		.peer_mtu = session ? session->peer_hello.mtu : 0,
-		.macs = vport->macs,
-		.received_packets = vport->received_packets,
-		.received_bytes = vport->received_bytes,
-		.sent_packets = vport->sent_packets,
-		.sent_bytes = vport->sent_bytes,
+		.macs = vport_macs(vport),
 	};
 
 	snprintf(status.name, sizeof(status.name), "%s", port->name);
 	snprintf(status.address, sizeof(status.address), "%s", port->address);
 	snprintf(status.tls, sizeof(status.tls), "%s", session ? session->tls : "");
 	snprintf(status.last_end, sizeof(status.last_end), "%s", port->last_end.text);
-	memcpy(status.drops, vport->drops, sizeof(status.drops));
+	vport_counters(vport, &counters);
+	status.received_packets = counters.received_packets;
+	status.received_bytes = counters.received_bytes;
+	status.sent_packets = counters.sent_packets;
+	status.sent_bytes = counters.sent_bytes;
+	memcpy(status.drops, counters.drops, sizeof(status.drops));
 	if (vport->is_device)
 		add_device_drops(port->hub, &status);
 	format_prefixes(port->addresses, port->n_addresses, status.addresses,

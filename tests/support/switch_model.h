@@ -82,7 +82,7 @@ static inline void model_output(struct vport *port, const struct lw_packet *pack
 {
 	struct real_port *real = container_of(port, struct real_port, port);
 
-	model_expect(packet->length > 0, true, "a length", (int)port->index);
+	model_expect(packet->length > 0, true, "a length", (int)port->lane.index);
 	real->outputs++;
 	real->unflushed++;
 }
@@ -91,7 +91,7 @@ static inline void model_flush(struct vport *port)
 {
 	struct real_port *real = container_of(port, struct real_port, port);
 
-	model_expect(real->unflushed > 0, true, "something to flush", (int)port->index);
+	model_expect(real->unflushed > 0, true, "something to flush", (int)port->lane.index);
 	real->flushes++;
 	real->unflushed = 0;
 }
@@ -623,13 +623,13 @@ static inline void model_compare(const struct model *m)
 		const struct vport *v = &m->real[i].port;
 		uint32_t learned = model_count_macs(m, i);
 
-		model_expect(v->received_packets, m->ports[i].received, "received", i);
-		model_expect(v->sent_packets, m->ports[i].sent, "sent", i);
+		model_expect(v->lane.received_packets, m->ports[i].received, "received", i);
+		model_expect(v->lane.sent_packets, m->ports[i].sent, "sent", i);
 		model_expect(m->real[i].outputs, m->ports[i].sent, "outputs", i);
 		model_expect(m->real[i].unflushed, 0, "unflushed", i);
 		model_expect(v->macs, learned, "MACs", i);
 		for (int k = 0; k < LW_DROP_COUNT; k++)
-			model_expect(v->drops[k], m->ports[i].drops[k],
+			model_expect(v->lane.drops[k], m->ports[i].drops[k],
 				     lw_drop_name((enum lw_drop)k), i);
 		macs += learned;
 	}

@@ -7,6 +7,8 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -79,7 +81,7 @@ static void find__other_vlan__is_another_key(void **state)
 
 	(void)state;
 	assert_int_equal(fdb_new(4, &fdb), 0);
-	fdb_insert(fdb, &mac, 10)->port = &port;
+	fdb_set(fdb_insert(fdb, &mac, 10), &port, 0);
 	assert_null(fdb_find(fdb, &mac, 0));
 	assert_null(fdb_find(fdb, &mac, 11));
 	assert_ptr_equal(fdb_find(fdb, &mac, 10)->port, &port);
@@ -157,12 +159,109 @@ static void random_operations__compared_with_a_list__agree(void **state)
 	fdb_free(fdb);
 }
 
+/* ---- readers beside a writer. Worth most under TSan. */
+
+enum { READERS = 2, SHARED_MACS = 64, SHARED_PORTS = 4, SHARED_STEPS = 3000 };
+
+struct shared {
+	struct fdb *fdb;
+	struct vport ports[SHARED_PORTS];
+	atomic_bool is_over;
+	atomic_uint wrong, missed, looks;
+};
+
+/* MAC i belongs to port i % SHARED_PORTS, whenever it is there; MAC 0 always is. */
+static void *keep_looking(void *user)
+{
+	struct shared *shared = user;
+
+	for (uint32_t i = 0; !atomic_load(&shared->is_over); i = (i + 1) % SHARED_MACS) {
+		struct mac_address mac = mac_of(i);
+		struct fdb_view view = { 0 };
+		bool is_there = fdb_look(shared->fdb, &mac, 0, &view);
+
+		if (is_there && view.port != &shared->ports[i % SHARED_PORTS])
+			atomic_fetch_add(&shared->wrong, 1);
+		if (!is_there && i == 0)
+			atomic_fetch_add(&shared->missed, 1);
+		atomic_fetch_add(&shared->looks, 1);
+	}
+	return NULL;
+}
+
+static bool is_of_victim(const struct fdb_entry *entry, void *user)
+{
+	const uint8_t *victim = user;
+
+	return entry->mac.bytes[5] != 0 && entry->mac.bytes[5] % 3 == *victim;
+}
+
+static void learn(struct shared *shared, uint32_t number, uint64_t now)
+{
+	struct mac_address mac = mac_of(number);
+	struct fdb_entry *entry = fdb_find(shared->fdb, &mac, 0);
+
+	if (!entry)
+		entry = fdb_insert(shared->fdb, &mac, 0);
+	if (entry)
+		fdb_set(entry, &shared->ports[number % SHARED_PORTS], now);
+}
+
+static void look__while_a_writer_inserts_and_removes__is_right_or_nothing(void **state)
+{
+	struct shared shared = { .wrong = 0 };
+	pthread_t readers[READERS];
+
+	(void)state;
+	assert_int_equal(fdb_new(SHARED_MACS, &shared.fdb), 0);
+	learn(&shared, 0, 1);
+	for (int i = 0; i < READERS; i++)
+		assert_int_equal(pthread_create(&readers[i], NULL, keep_looking, &shared), 0);
+	for (uint32_t now = 2; now < SHARED_STEPS || atomic_load(&shared.looks) < SHARED_STEPS;
+	     now++) {
+		uint8_t victim = now % 3;
+
+		fdb_lock(shared.fdb);
+		for (uint32_t i = 0; i < SHARED_MACS; i += 1 + now % 5)
+			learn(&shared, i, now);
+		fdb_remove_if(shared.fdb, is_of_victim, &victim);
+		fdb_unlock(shared.fdb);
+	}
+	atomic_store(&shared.is_over, true);
+	for (int i = 0; i < READERS; i++)
+		pthread_join(readers[i], NULL);
+	assert_int_equal(atomic_load(&shared.wrong), 0);
+	assert_int_equal(atomic_load(&shared.missed), 0);
+	fdb_free(shared.fdb);
+}
+
+static void look__without_a_port__sees_nothing(void **state)
+{
+	struct mac_address mac = mac_of(1);
+	struct vport port = { .mtu = 0 };
+	struct fdb_view view = { .seen_ns = 7 };
+	struct fdb *fdb;
+
+	(void)state;
+	assert_int_equal(fdb_new(4, &fdb), 0);
+	assert_non_null(fdb_insert(fdb, &mac, 0));
+	assert_false(fdb_look(fdb, &mac, 0, &view));
+	assert_int_equal(view.seen_ns, 7);
+	fdb_set(fdb_find(fdb, &mac, 0), &port, 9);
+	assert_true(fdb_look(fdb, &mac, 0, &view));
+	assert_ptr_equal(view.port, &port);
+	assert_int_equal(view.seen_ns, 9);
+	fdb_free(fdb);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(new__capacity__has_bounds),
 		cmocka_unit_test(insert__beyond_capacity__is_refused_and_keeps_all),
 		cmocka_unit_test(find__other_vlan__is_another_key),
+		cmocka_unit_test(look__while_a_writer_inserts_and_removes__is_right_or_nothing),
+		cmocka_unit_test(look__without_a_port__sees_nothing),
 		cmocka_unit_test(random_operations__compared_with_a_list__agree),
 	};
 

@@ -95,7 +95,7 @@ static void input(struct fixture *f, int from, const uint8_t *data, size_t lengt
 
 static uint64_t drops(const struct fixture *f, int port, enum lw_drop reason)
 {
-	return f->ports[port].vport.drops[reason];
+	return f->ports[port].vport.lane.drops[reason];
 }
 
 static unsigned outputs(const struct fixture *f)
@@ -263,8 +263,8 @@ static void remove__then_add__keeps_counters_and_forgets_macs(void **state)
 	vswitch_remove(f.vswitch, &f.ports[1].vport);
 	assert_int_equal(vswitch_macs(f.vswitch), 0);
 	assert_int_equal(vswitch_add(f.vswitch, &f.ports[1].vport), 0);
-	assert_int_equal(f.ports[1].vport.received_packets, 2);
-	assert_int_equal(f.ports[1].vport.received_bytes, 65);
+	assert_int_equal(f.ports[1].vport.lane.received_packets, 2);
+	assert_int_equal(f.ports[1].vport.lane.received_bytes, 65);
 	assert_int_equal(drops(&f, 1, LW_DROP_SHORT), 1);
 	assert_int_equal(f.ports[1].vport.macs, 0);
 	end(&f);
