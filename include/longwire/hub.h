@@ -5,6 +5,7 @@
 #define LONGWIRE_HUB_H
 
 #include <longwire/api.h>
+#include <longwire/impairment.h>
 #include <longwire/packet.h>
 
 LW_BEGIN
@@ -121,6 +122,20 @@ struct lw_port_status {
 LW_API void lw_port_status(const struct lw_port *port, struct lw_port_status *ret_status);
 /* The first port, or the one after port; NULL at the end. The device's port comes first. */
 LW_API struct lw_port *lw_hub_next_port(struct lw_hub *hub, struct lw_port *port);
+
+/*
+ * Impair a port's link, in either way or both (enum lw_port_way, or-ed), in the place of what it was
+ * given before; impairment NULL: take that away, and let out what still waits. -EINVAL names the key
+ * and what is allowed. Costs nothing where it is not used.
+ */
+LW_API LW_MUST_CHECK int lw_port_impair(struct lw_port *port, unsigned ways,
+					const struct lw_impairment *impairment,
+					struct lw_error *ret_error);
+/* Return: whether that way is impaired. Both outputs may be NULL and are filled in if it is, the
+ * first with the seed in use. */
+LW_API bool lw_port_impairment(const struct lw_port *port, enum lw_port_way way,
+			       struct lw_impairment *ret_impairment,
+			       struct lw_impairment_counters *ret_counters);
 
 struct lw_hub_status {
 	size_t size;

@@ -10,6 +10,7 @@
 #include <longwire/flow.h>
 #include <longwire/hub.h>
 #include <longwire/identity.h>
+#include <longwire/impairment.h>
 #include <longwire/loop.h>
 #include <longwire/packet.h>
 #include <longwire/provider.h>

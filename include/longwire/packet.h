@@ -78,7 +78,9 @@ enum { LW_PACKET_MAX = 65535 + 22 };
 	X(PORT_DOWN, "port-down", "the port has no session")                                 \
 	X(DEVICE_BUSY, "device-busy", "the kernel would not take it now")                    \
 	X(DEVICE_DOWN, "device-down", "the interface is down or gone")                       \
-	X(DEVICE_REFUSED, "device-refused", "the kernel called it invalid")
+	X(DEVICE_REFUSED, "device-refused", "the kernel called it invalid")                  \
+	X(LINK_LOST, "link-lost", "lost by the impairment of its port")                      \
+	X(LINK_FULL, "link-full", "the queue of an impaired port's rate is full")
 
 #define LW_DROP_ENUM(id, name, text) LW_DROP_##id,
 enum lw_drop { LW_DROP_REASONS(LW_DROP_ENUM) LW_DROP_COUNT };

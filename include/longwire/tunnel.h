@@ -4,6 +4,7 @@
 #define LONGWIRE_TUNNEL_H
 
 #include <longwire/api.h>
+#include <longwire/impairment.h>
 #include <longwire/packet.h>
 #include <longwire/provider.h>
 
@@ -91,6 +92,21 @@ struct lw_tunnel_status {
 };
 
 LW_API void lw_tunnel_status(const struct lw_tunnel *tunnel, struct lw_tunnel_status *ret_status);
+
+/* A client is a switch of two ports. */
+enum lw_tunnel_port {
+	LW_TUNNEL_DEVICE = 1, /* this machine's side: in is what it sends */
+	LW_TUNNEL_HUB = 2,    /* the hub's side: in is what comes from the hub */
+};
+
+/* As lw_port_impair() and lw_port_impairment() of a hub. At any time, also before a start: the
+ * impairment stays with the tunnel. */
+LW_API LW_MUST_CHECK int lw_tunnel_impair(struct lw_tunnel *tunnel, enum lw_tunnel_port port,
+					  unsigned ways, const struct lw_impairment *impairment,
+					  struct lw_error *ret_error);
+LW_API bool lw_tunnel_impairment(const struct lw_tunnel *tunnel, enum lw_tunnel_port port,
+				 enum lw_port_way way, struct lw_impairment *ret_impairment,
+				 struct lw_impairment_counters *ret_counters);
 
 LW_END
 

@@ -18,6 +18,18 @@ static const uint64_t shared_refresh_ns = 1000000000;
 
 static const struct handoff_ops handoff_ops;
 
+/* What is handed over for a port leaves by it, unless the target is this: then it came in there,
+ * and is on its way to the port's link. */
+static void *ingress_of(struct vport *port)
+{
+	return (char *)port + 1;
+}
+
+static struct vport *port_of(void *target)
+{
+	return (struct vport *)((uintptr_t)target & ~(uintptr_t)1);
+}
+
 static void complete(uint32_t *limit, uint32_t standard)
 {
 	if (*limit == 0)
@@ -187,6 +199,7 @@ void vswitch_remove(struct vswitch *vswitch, struct vport *port)
 	vswitch_flush_port(vswitch, port);
 	vswitch_clear_prefixes(vswitch, port);
 	handoff_forget(vswitch->handoff, port);
+	handoff_forget(vswitch->handoff, ingress_of(port));
 	/* Only this worker can be within a batch. */
 	if (port->lane.is_dirty)
 		vswitch->lanes[0].dirty[port->lane.index] = NULL;
@@ -354,44 +367,138 @@ bool forward_take(struct vswitch *vswitch, struct token_bucket *bucket, uint32_t
 
 /* ---- the batch around each packet */
 
+static void mark_dirty(struct vswitch *vswitch, struct vport *egress)
+{
+	struct vport_lane *lane = forward_port_lane(egress);
+	struct vswitch_lane *ours = forward_lane(vswitch);
+
+	if (lane->is_dirty)
+		return;
+	lane->is_dirty = true;
+	lane->index = ours->n_dirty;
+	ours->dirty[ours->n_dirty++] = egress;
+}
+
 static void output_here(struct vswitch *vswitch, struct vport *egress,
 			const struct lw_packet *packet)
 {
-	struct vport_lane *lane = forward_port_lane(egress);
-
-	if (!lane->is_dirty) {
-		struct vswitch_lane *ours = forward_lane(vswitch);
-
-		lane->is_dirty = true;
-		lane->index = ours->n_dirty;
-		ours->dirty[ours->n_dirty++] = egress;
-	}
+	mark_dirty(vswitch, egress);
 	egress->ops->output(egress, packet);
+}
+
+static void hand_over(struct vswitch *vswitch, unsigned worker, void *target, struct vport *port,
+		      const struct lw_packet *packet)
+{
+	if (!handoff_put(vswitch->handoff, worker, target, packet))
+		vswitch_drop(vswitch, port, packet, LW_DROP_HANDOFF_FULL);
+}
+
+static unsigned worker_of(const struct vswitch *vswitch, struct vport *egress,
+			  const struct lw_packet *packet)
+{
+	if (unlikely(vswitch->handoff) && egress->ops->worker)
+		return egress->ops->worker(egress, packet);
+	return crew_self();
 }
 
 /* By the worker that has to send it. */
 static void output(struct vswitch *vswitch, struct vport *egress, const struct lw_packet *packet)
 {
-	unsigned worker = crew_self();
+	unsigned worker = worker_of(vswitch, egress, packet);
 
-	if (unlikely(vswitch->handoff) && egress->ops->worker)
-		worker = egress->ops->worker(egress, packet);
 	if (likely(worker == crew_self()))
 		output_here(vswitch, egress, packet);
-	else if (!handoff_put(vswitch->handoff, worker, egress, packet))
-		vswitch_drop(vswitch, egress, packet, LW_DROP_HANDOFF_FULL);
+	else
+		hand_over(vswitch, worker, egress, egress, packet);
+}
+
+static void count_sent(struct vport *egress, const struct lw_packet *packet)
+{
+	struct vport_lane *lane = forward_port_lane(egress);
+
+	forward_count(&lane->sent_packets, 1);
+	forward_count(&lane->sent_bytes, packet->length);
+}
+
+/* ---- links */
+
+static bool is_linked_out(const struct vport *port)
+{
+	return port->link && port->link->is_out;
+}
+
+static bool is_linked_in(const struct vport *port)
+{
+	return port->link && port->link->is_in;
+}
+
+static void output_to_link(struct vswitch *vswitch, struct vport *egress,
+			   const struct lw_packet *packet)
+{
+	if (crew_self() > 0) {
+		hand_over(vswitch, 0, egress, egress, packet);
+		return;
+	}
+	mark_dirty(vswitch, egress);
+	egress->link->output(egress->link, packet);
+}
+
+static void input_to_link(struct vswitch *vswitch, struct vport *ingress,
+			  const struct lw_packet *packets, size_t n)
+{
+	if (crew_self() == 0) {
+		ingress->link->input(ingress->link, packets, n);
+		return;
+	}
+	for (size_t i = 0; i < n; i++)
+		hand_over(vswitch, 0, ingress_of(ingress), ingress, &packets[i]);
+	handoff_flush(vswitch->handoff);
+}
+
+void vswitch_set_link(struct vport *port, struct vport_link *link, bool is_in, bool is_out)
+{
+	struct crew *crew = port->vswitch->options.crew;
+
+	crew_hold(crew);
+	if (link) {
+		link->is_in = is_in;
+		link->is_out = is_out;
+	}
+	port->link = link;
+	crew_release(crew);
+}
+
+void vswitch_emit(struct vport *egress, const struct lw_packet *packet)
+{
+	struct vswitch *vswitch = egress->vswitch;
+	unsigned worker = worker_of(vswitch, egress, packet);
+
+	count_sent(egress, packet);
+	if (worker == crew_self())
+		egress->ops->output(egress, packet);
+	else
+		hand_over(vswitch, worker, egress, egress, packet);
+}
+
+void vswitch_emitted(struct vport *egress)
+{
+	if (egress->ops->flush)
+		egress->ops->flush(egress);
+	if (unlikely(egress->vswitch->handoff))
+		handoff_flush(egress->vswitch->handoff);
 }
 
 bool forward_output(struct vswitch *vswitch, struct vport *egress, const struct lw_packet *packet)
 {
-	struct vport_lane *lane = forward_port_lane(egress);
-
 	if (unlikely(is_too_big(egress, packet))) {
 		vswitch_drop(vswitch, egress, packet, LW_DROP_TOO_BIG);
 		return false;
 	}
-	forward_count(&lane->sent_packets, 1);
-	forward_count(&lane->sent_bytes, packet->length);
+	if (unlikely(is_linked_out(egress))) {
+		output_to_link(vswitch, egress, packet);
+		return true;
+	}
+	count_sent(egress, packet);
 	output(vswitch, egress, packet);
 	return true;
 }
@@ -407,7 +514,9 @@ static void flush_dirty(struct vswitch *vswitch)
 			continue;
 		/* Clean first: from here on a removal has nothing to strike out. */
 		forward_port_lane(port)->is_dirty = false;
-		if (port->ops->flush)
+		if (unlikely(is_linked_out(port)) && crew_self() == 0)
+			port->link->flush(port->link);
+		else if (port->ops->flush)
 			port->ops->flush(port);
 	}
 	lane->n_dirty = 0;
@@ -415,9 +524,26 @@ static void flush_dirty(struct vswitch *vswitch)
 		handoff_flush(vswitch->handoff);
 }
 
+static void was_handed_in(struct vswitch *vswitch, struct vport *ingress,
+			  const struct lw_packet *packet)
+{
+	if (is_linked_in(ingress))
+		ingress->link->input(ingress->link, packet, 1);
+	else /* the link has gone meanwhile */
+		vswitch_drop(vswitch, ingress, packet, LW_DROP_PORT_DOWN);
+}
+
+/* What another than worker 0 is handed for a port with a link has come through it. */
 static void was_handed(void *target, const struct lw_packet *packet, void *user)
 {
-	output(user, target, packet);
+	struct vport *port = port_of(target);
+
+	if (port != target)
+		was_handed_in(user, port, packet);
+	else if (unlikely(is_linked_out(port)) && crew_self() == 0)
+		output_to_link(user, port, packet);
+	else
+		output(user, port, packet);
 }
 
 static void was_handed_all(void *user)
@@ -427,6 +553,14 @@ static void was_handed_all(void *user)
 
 static const struct handoff_ops handoff_ops = { .give = was_handed, .given = was_handed_all };
 
+void vswitch_forward(struct vswitch *vswitch, struct vport *ingress,
+		     const struct lw_packet *packets, size_t n, uint64_t now_ns)
+{
+	for (size_t i = 0; i < n; i++)
+		vswitch->forward(vswitch, ingress, &packets[i], now_ns);
+	flush_dirty(vswitch);
+}
+
 void vswitch_input(struct vswitch *vswitch, struct vport *ingress, const struct lw_packet *packets,
 		   size_t n, uint64_t now_ns)
 {
@@ -435,7 +569,9 @@ void vswitch_input(struct vswitch *vswitch, struct vport *ingress, const struct 
 	for (size_t i = 0; i < n; i++) {
 		forward_count(&lane->received_packets, 1);
 		forward_count(&lane->received_bytes, packets[i].length);
-		vswitch->forward(vswitch, ingress, &packets[i], now_ns);
 	}
-	flush_dirty(vswitch);
+	if (unlikely(is_linked_in(ingress)))
+		input_to_link(vswitch, ingress, packets, n);
+	else
+		vswitch_forward(vswitch, ingress, packets, n, now_ns);
 }

@@ -89,6 +89,21 @@ struct vport_ops {
 	unsigned (*worker)(struct vport *port, const struct lw_packet *packet);
 };
 
+/*
+ * A link with faults between the switch and a port, for one or both ways (tunnel/port_link.h). It
+ * gets what would go straight on, and gives it back later: towards the port by vswitch_emit(),
+ * towards the switch by vswitch_forward(). A link is worker 0's: what others have for it is handed
+ * over first, and handed on behind it.
+ */
+struct vport_link {
+	bool is_in, is_out; /* which ways it stands in */
+	/* As vport_ops. */
+	void (*output)(struct vport_link *link, const struct lw_packet *packet);
+	void (*flush)(struct vport_link *link);
+	/* A batch that came from the port. */
+	void (*input)(struct vport_link *link, const struct lw_packet *packets, size_t n);
+};
+
 struct vport_policy {
 	enum lw_behind behind;
 	uint32_t macs_max;
@@ -124,6 +139,7 @@ struct vport {
 	uint32_t mtu;     /* IP bytes; a frame may have 22 more, for its header and two tags. 0: no
 			     limit */
 	struct vport_policy policy;
+	struct vport_link *link; /* by vswitch_set_link(); NULL: none */
 	/* Written by the switch. Of a crew, read the sum: vport_counters(). */
 	struct vport_lane lane;    /* of worker 0 */
 	struct vport_lane *others; /* of the others, in a crew */
@@ -153,6 +169,14 @@ void vswitch_flush_port(struct vswitch *vswitch, struct vport *port);
 
 void vswitch_input(struct vswitch *vswitch, struct vport *ingress, const struct lw_packet *packets,
 		   size_t n, uint64_t now_ns);
+/* Put a link in, in the ways that it is for, or (NULL) take it out. */
+void vswitch_set_link(struct vport *port, struct vport_link *link, bool is_in, bool is_out);
+/* For a link: packets have come through it from the port. */
+void vswitch_forward(struct vswitch *vswitch, struct vport *ingress,
+		     const struct lw_packet *packets, size_t n, uint64_t now_ns);
+/* One has come through to the port. vswitch_emitted() follows the last, except in its flush. */
+void vswitch_emit(struct vport *egress, const struct lw_packet *packet);
+void vswitch_emitted(struct vport *egress);
 
 /* IP: prefix (host bits cleared) leads to port. 0 (also when it does so already); -EEXIST when
  * another port has the same, -ENOSPC. */

@@ -466,6 +466,12 @@ static int make_pipe(struct lw_tunnel *tunnel)
 		result = vswitch_add(tunnel->vswitch, &tunnel->device);
 	if (result >= 0)
 		result = vswitch_add(tunnel->vswitch, &tunnel->hub);
+	if (result >= 0)
+		result = port_link_attach(&tunnel->device_link, tunnel->loop, tunnel->layer,
+					  &tunnel->device);
+	if (result >= 0)
+		result = port_link_attach(&tunnel->hub_link, tunnel->loop, tunnel->layer,
+					  &tunnel->hub);
 	return result;
 }
 
@@ -484,6 +490,8 @@ void client_dismantle(struct lw_tunnel *tunnel)
 	loop_timer_done(tunnel->loop, &tunnel->timer);
 	if (tunnel->flow)
 		lw_packet_flow_cancel_read(tunnel->flow, 0);
+	port_link_detach(&tunnel->device_link);
+	port_link_detach(&tunnel->hub_link);
 	if (tunnel->vswitch) {
 		vswitch_remove(tunnel->vswitch, &tunnel->device);
 		vswitch_remove(tunnel->vswitch, &tunnel->hub);
@@ -559,6 +567,8 @@ static void stop(struct lw_provider *provider, enum lw_stop_reason reason,
 	finish_start(tunnel, &error);
 	loop_timer_cancel(&tunnel->timer);
 	/* A borrowed flow may be freed as soon as this returns. */
+	port_link_detach(&tunnel->device_link);
+	port_link_detach(&tunnel->hub_link);
 	lw_packet_flow_cancel_read(take_pointer(tunnel->flow), 0);
 	client_succession_cancel(tunnel);
 	if (tunnel->session) {

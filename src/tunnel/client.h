@@ -35,6 +35,7 @@
 #include "tunnel/acceptance.h"
 #include "tunnel/backoff.h"
 #include "tunnel/handshaker.h"
+#include "tunnel/port_link.h"
 #include "tunnel/session.h"
 
 enum { TUNNEL_PINS_MAX = 8, TUNNEL_NETWORKS_MAX = 64, TUNNEL_SETTINGS_PER_10S = 20 };
@@ -64,8 +65,9 @@ struct lw_tunnel {
 	int (*dial)(void *user, int *ret_descriptor);
 	void *dial_user;
 	struct pin identity;
-	struct key_log *key_log;         /* NULL: none */
-	struct credentials *credentials; /* until the handshake role takes them */
+	struct key_log *key_log;                /* NULL: none */
+	struct credentials *credentials;        /* until the handshake role takes them */
+	struct port_link device_link, hub_link; /* attached while started */
 
 	/* While started. */
 	struct lw_provider *provider; /* NULL: not started */

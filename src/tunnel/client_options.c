@@ -133,6 +133,8 @@ void lw_tunnel_free(struct lw_tunnel *tunnel)
 	credentials_free(tunnel->credentials);
 	key_log_close(tunnel->key_log);
 	network_settings_done(&tunnel->local);
+	port_link_done(&tunnel->device_link);
+	port_link_done(&tunnel->hub_link);
 	for (size_t i = 0; i < tunnel->n_hubs; i++)
 		free(tunnel->hubs[i]);
 	free(tunnel);
@@ -184,4 +186,22 @@ void lw_tunnel_status(const struct lw_tunnel *tunnel, struct lw_tunnel_status *r
 	snprintf(status.last_failure, sizeof(status.last_failure), "%s", tunnel->last_failure);
 	snprintf(status.refused_offers, sizeof(status.refused_offers), "%s", tunnel->refused);
 	value_give(ret_status, &status, sizeof(status));
+}
+
+int lw_tunnel_impair(struct lw_tunnel *tunnel, enum lw_tunnel_port port, unsigned ways,
+		     const struct lw_impairment *impairment, struct lw_error *ret_error)
+{
+	if (port != LW_TUNNEL_DEVICE && port != LW_TUNNEL_HUB)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "a tunnel has two ports: the device and the hub");
+	return port_link_set(port == LW_TUNNEL_HUB ? &tunnel->hub_link : &tunnel->device_link, ways,
+			     impairment, ret_error);
+}
+
+bool lw_tunnel_impairment(const struct lw_tunnel *tunnel, enum lw_tunnel_port port,
+			  enum lw_port_way way, struct lw_impairment *ret_impairment,
+			  struct lw_impairment_counters *ret_counters)
+{
+	return port_link_get(port == LW_TUNNEL_HUB ? &tunnel->hub_link : &tunnel->device_link, way,
+			     ret_impairment, ret_counters);
 }

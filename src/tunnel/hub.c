@@ -66,6 +66,9 @@ static int attach_device(struct lw_hub *hub, struct lw_packet_flow *flow)
 	};
 	vport_policy_complete(&hub->device.vport.policy);
 	result = vswitch_add(hub->vswitch, &hub->device.vport);
+	if (result >= 0)
+		result = port_link_attach(&hub->device.link, hub->loop, hub->layer,
+					  &hub->device.vport);
 	if (result < 0)
 		return result;
 	packet_flow_set_captures(flow, &hub->captures);
@@ -279,6 +282,7 @@ int lw_hub_new(struct lw_loop *loop, const struct lw_hub_options *given, struct 
 
 static void port_free(struct lw_port *port)
 {
+	port_link_done(&port->link);
 	vswitch_remove(port->hub->vswitch, &port->vport);
 	list_remove(&port->list);
 	port->hub->n_ports--;
@@ -301,6 +305,7 @@ void lw_hub_free(struct lw_hub *hub)
 	lingers_free(&hub->lingers);
 	if (hub->flow) {
 		lw_packet_flow_cancel_read(hub->flow, 0);
+		port_link_done(&hub->device.link);
 		packet_flow_set_captures(hub->flow, NULL);
 		vswitch_remove(hub->vswitch, &hub->device.vport);
 	}

@@ -10,6 +10,7 @@
 #include "switch/vswitch.h"
 #include "tls/credentials.h"
 #include "tunnel/handshaker.h"
+#include "tunnel/port_link.h"
 #include "tunnel/session.h"
 
 enum { PORT_ADDRESSES_MAX = 8, PORT_NETWORKS_MAX = 64, HUB_POOLS_MAX = 4, HUB_OWN_MAX = 8 };
@@ -20,6 +21,7 @@ enum { PORT_ADDRESSES_MAX = 8, PORT_NETWORKS_MAX = 64, HUB_POOLS_MAX = 4, HUB_OW
  */
 struct lw_port {
 	struct vport vport;
+	struct port_link link;
 	struct lw_hub *hub;
 	struct list list;
 	char name[LW_PORT_NAME_SIZE];

@@ -133,6 +133,11 @@ int port_attach(struct lw_port *port, struct lw_error *ret_error)
 			result = add_prefixes(port, port->networks, port->n_networks, "networks",
 					      ret_error);
 	}
+	if (result >= 0) {
+		result = port_link_attach(&port->link, hub->loop, hub->layer, &port->vport);
+		if (result < 0)
+			error_errno(ret_error, -result, "clients.%s", port->name);
+	}
 	if (result < 0)
 		vswitch_remove(hub->vswitch, &port->vport);
 	return result;
@@ -369,3 +374,16 @@ static void flush(struct vport *vport)
 }
 
 const struct vport_ops port_vport_ops = { .output = output, .flush = flush };
+
+int lw_port_impair(struct lw_port *port, unsigned ways, const struct lw_impairment *impairment,
+		   struct lw_error *ret_error)
+{
+	return port_link_set(&port->link, ways, impairment, ret_error);
+}
+
+bool lw_port_impairment(const struct lw_port *port, enum lw_port_way way,
+			struct lw_impairment *ret_impairment,
+			struct lw_impairment_counters *ret_counters)
+{
+	return port_link_get(&port->link, way, ret_impairment, ret_counters);
+}
