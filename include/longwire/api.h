@@ -16,7 +16,8 @@
  *   last parameter is a struct lw_error that may be NULL.
  * - Objects are opaque, made by _new or _open and ended by _free or _close, which accept NULL.
  * - Value structs begin with their size, which the caller sets (.size = sizeof(…)), so that a
- *   program built against an older header runs with a newer library. Everything in them is copied
+ *   program built against an older header runs with a newer library, and one built against a newer
+ *   header with an older library where it asks for nothing that is not known there. Everything in them is copied
  *   during the call, except where it says "borrowed" or "must stay valid"; the caller keeps what is
  *   his.
  * - One loop, one thread: every call on an object happens on the thread that dispatches its loop,

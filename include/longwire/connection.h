@@ -28,14 +28,15 @@ LW_API const char *lw_status_name(enum lw_status status);
 
 struct lw_connection_options {
 	size_t size;
-	const struct lw_provider_ops *ops; /* must stay valid */
+	const struct lw_provider_ops *ops; /* its strings and functions must stay valid */
 	void *user;                        /* given to every op */
 	/* Opened at each start, unless flow is given. An adopted descriptor is the connection's,
 	 * for all starts. */
-	struct lw_device_options device;
+	const struct lw_device_options *device;
 	struct lw_packet_flow *flow; /* borrowed; memory or opened by the caller */
 	uint32_t start_timeout_ms;   /* 0: 60 000; UINT32_MAX: none, try for ever */
 	uint32_t stop_timeout_ms;    /* 0: 20 000 */
+	uint32_t sleep_timeout_ms;   /* 0: 4 000; the system itself waits little longer */
 };
 
 LW_API LW_MUST_CHECK int lw_connection_new(struct lw_loop *loop,
@@ -51,22 +52,60 @@ LW_API void lw_connection_free(struct lw_connection *connection);
 
 /*
  * Begin; the outcome is told by the status. options may be NULL (origin LW_START_API).
- * Return: 0; -EALREADY unless disconnected; or why the device could not be opened.
+ * Return: 0; -EALREADY unless disconnected; -EBUSY from lw_connection_sleep to lw_connection_wake;
+ * -EINVAL for options that cannot be; or why the device could not be opened.
  */
 LW_API LW_MUST_CHECK int lw_connection_start(struct lw_connection *connection,
 					     const struct lw_start_options *options,
 					     struct lw_error *ret_error);
 /* Begin to end. Idempotent. Return: 1 if it does, 0 if it was disconnected or disconnecting
- * already. */
+ * already; -EINVAL for a reason outside the enumeration. */
 LW_API int lw_connection_stop(struct lw_connection *connection, enum lw_stop_reason reason);
+
+/*
+ * The machine is about to sleep. Until lw_connection_wake() starts are refused, so that nothing
+ * that is stopped for it comes up again before. The provider is told and asked to be quick, or, with
+ * disconnect, stopped with LW_STOP_SLEEP; it is not started again by lw_connection_wake(). done runs
+ * once, from the loop: when the provider has quiesced or stopped, when his watchdog barks, at once
+ * where there is nothing to do, and also by lw_connection_wake() and lw_connection_free().
+ * Return: 0; -EALREADY until lw_connection_wake().
+ */
+LW_API LW_MUST_CHECK int lw_connection_sleep(struct lw_connection *connection, bool disconnect,
+					     void (*done)(void *user), void *user);
+/* Awake again, or the sleep was given up. Without lw_connection_sleep() before: nothing. */
+LW_API void lw_connection_wake(struct lw_connection *connection);
 
 LW_API enum lw_status lw_connection_status(const struct lw_connection *connection);
 /* Wall-clock seconds since the epoch of the last disconnected → connected; 0 unless up. Survives
  * reasserting. */
 LW_API int64_t lw_connection_connected_date(const struct lw_connection *connection);
-/* The last error that caused a disconnect or a failed start; domain LW_DOMAIN_NONE: none. */
+/* The last error that caused a disconnect or a failed start; domain LW_DOMAIN_NONE: the last run
+ * ended without one, or there was none yet. */
 LW_API void lw_connection_last_error(const struct lw_connection *connection,
 				     struct lw_error *ret_error);
+/* Who asked for the present or last start; 0: none yet. */
+LW_API enum lw_start_origin lw_connection_origin(const struct lw_connection *connection);
+/* Why the last run ended, or ends; LW_STOP_NONE: none did yet. */
+LW_API enum lw_stop_reason lw_connection_stop_reason(const struct lw_connection *connection);
+
+enum { LW_CONNECTION_ERRORS_MAX = 16 };
+
+struct lw_connection_incident {
+	size_t size;
+	int64_t date;   /* wall-clock seconds, of the last time */
+	uint64_t times; /* in a row */
+	bool was_ending; /* a run ended with it or did not begin; else the provider told it and went on
+			  */
+	struct lw_error error;
+};
+
+/*
+ * What went wrong lately, newest first, at most LW_CONNECTION_ERRORS_MAX, kept from run to run: what
+ * ended a run, and what a provider told by lw_provider_note_error(). index 0 … Return: false: there
+ * are no so many.
+ */
+LW_API bool lw_connection_incident(const struct lw_connection *connection, size_t index,
+				   struct lw_connection_incident *ret_incident);
 
 /*
  * Observe the status; one observer. It is told the present status at once (from the loop), then
@@ -77,10 +116,13 @@ LW_API void lw_connection_observe(struct lw_connection *connection,
 						   enum lw_status status, void *user),
 				  void *user);
 
+enum { LW_MESSAGE_MAX = 65536, LW_MESSAGES_MAX = 64 };
+
 /*
  * Send a message to the provider; reply runs exactly once, with the answer or with NULL (length 0)
- * when there is none. Return: 0; -ENOTCONN when no provider runs; -EAGAIN while 64 messages wait
- * for their answers.
+ * when there is none, at the latest when the run ends. Return: 0; -ENOTCONN when no provider runs;
+ * -EAGAIN while LW_MESSAGES_MAX messages wait for their answers; -EMSGSIZE above LW_MESSAGE_MAX
+ * bytes.
  */
 LW_API LW_MUST_CHECK int
 lw_connection_send_message(struct lw_connection *connection, const void *data, size_t length,

@@ -36,6 +36,9 @@ enum lw_stop_reason {
 	LW_STOP_INTERNAL_ERROR = 17,
 };
 
+/* Return: "user-initiated" and so on; "?" outside the enumeration. */
+LW_API const char *lw_stop_reason_name(enum lw_stop_reason reason);
+
 /* Who asked for a start. Apple hides this; providers need it. */
 enum lw_start_origin {
 	LW_START_USER = 1,
@@ -51,18 +54,25 @@ enum lw_start_origin {
  */
 enum { LW_OUTER_MARK = 0x6c770000 };
 
+/* Return: "user", "on-demand", "boot", "api"; "?" outside the enumeration. */
+LW_API const char *lw_start_origin_name(enum lw_start_origin origin);
+
+enum { LW_START_OPTIONS_MAX = 64 };
+
 /* Never NULL when a provider gets it. */
 struct lw_start_options {
 	size_t size;
 	enum lw_start_origin origin;
-	const char *const *keys; /* n pairs, opaque to the library; borrowed during ops->start */
+	/* n pairs, at most LW_START_OPTIONS_MAX, none NULL, opaque to the library; borrowed during
+	 * ops->start */
+	const char *const *keys;
 	const char *const *values;
 	size_t n;
 };
 
 /*
  * A completion is finished exactly once: a second time aborts the program, never is found out by a
- * watchdog (start 60 s, stop 20 s, unless the connection's options say otherwise) that finishes it
+ * watchdog (start 60 s, stop 20 s, sleep 4 s, unless the connection's options say otherwise) that finishes it
  * with ETIMEDOUT and drops the provider's later call. It can be finished until its loop is freed,
  * also after the tunnel ended.
  */
@@ -72,7 +82,8 @@ LW_API void lw_completion_reply(struct lw_completion *completion, const void *da
 
 /*
  * What a provider implements: C's subclassing. start and stop are required; an absent message means
- * that messages are answered with nothing. Every call comes on the loop's thread.
+ * that messages are answered with nothing; absent sleep and wake, that it has nothing to do then.
+ * Every call comes on the loop's thread.
  *
  *   start    connect, learn, set the network settings, then finish. Packets flow once it is
  *            finished without error. Finishing with an error ends the tunnel without a call of
@@ -81,6 +92,12 @@ LW_API void lw_completion_reply(struct lw_completion *completion, const void *da
  *            pending; then the pending start must still be finished (with an error), before or
  *            after.
  *   message  finish with a reply or NULL.
+ *   sleep    the machine is about to sleep, within seconds: quiesce, set reasserting, finish. At
+ *            most once before each wake, and only between start and stop; not called where the
+ *            connection is told to disconnect for it (then stop comes, with LW_STOP_SLEEP).
+ *   wake     the machine is awake, also when it never slept after all: reconnect, set reasserting
+ *            back, or cancel if that cannot be. Comes only after sleep, and also when that has not
+ *            been finished yet; there may be no network yet.
  */
 struct lw_provider_ops {
 	size_t size;
@@ -92,6 +109,8 @@ struct lw_provider_ops {
 		     struct lw_completion *done, void *user);
 	void (*message)(struct lw_provider *provider, const void *data, size_t length,
 			struct lw_completion *done, void *user);
+	void (*sleep)(struct lw_provider *provider, struct lw_completion *done, void *user);
+	void (*wake)(struct lw_provider *provider, void *user);
 };
 
 /* The flow of this start: fresh each time, borrowed, valid until stop is finished. */
@@ -117,11 +136,16 @@ LW_API void lw_provider_set_reasserting(struct lw_provider *provider, bool reass
 
 /*
  * The provider's own wish to end. error becomes the connection's last error; stop is then called
- * with LW_STOP_PROVIDER_FAILED (or reason, where it is not LW_STOP_NONE). Before start is finished:
- * the start fails.
+ * with LW_STOP_PROVIDER_FAILED (or reason, where it is not LW_STOP_NONE; one outside the enumeration
+ * becomes LW_STOP_INTERNAL_ERROR). Before start is finished: the start fails. When it ends already:
+ * nothing.
  */
 LW_API void lw_provider_cancel(struct lw_provider *provider, enum lw_stop_reason reason,
 			       const struct lw_error *error);
+
+/* Remember an error that the provider goes on after (it reconnects), in the connection's history:
+ * see lw_connection_incident(). */
+LW_API void lw_provider_note_error(struct lw_provider *provider, const struct lw_error *error);
 
 LW_END
 

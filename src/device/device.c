@@ -11,6 +11,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/parse.h"
+#include "base/value.h"
 #include "device/kernel.h"
 
 static int check_options(const struct lw_device_options *options, struct lw_error *ret_error)
@@ -33,11 +34,12 @@ static int check_options(const struct lw_device_options *options, struct lw_erro
 int device_open(const struct lw_device_options *options, struct device **ret_device,
 		struct lw_error *ret_error)
 {
-	struct lw_device_options whole = { 0 };
+	struct lw_device_options whole;
 	int r;
 
-	/* A caller built against an older header knows fewer members: the rest is zero. */
-	memcpy(&whole, options, MIN(options->size, sizeof(whole)));
+	if (!value_take(&whole, sizeof(whole), options))
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "device options of an unknown size");
 	r = check_options(&whole, ret_error);
 	if (r < 0)
 		return r;

@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "base/memory.h"
+#include "base/value.h"
 #include "loop/timer.h"
 
 struct posts {
@@ -375,21 +376,22 @@ static int open_descriptors(struct lw_loop *loop)
 	return loop_add(loop, &loop->wake, EPOLLIN);
 }
 
-int lw_loop_new(const struct lw_loop_options *options, struct lw_loop **ret_loop)
+int lw_loop_new(const struct lw_loop_options *given, struct lw_loop **ret_loop)
 {
+	struct lw_loop_options options = { 0 };
 	struct lw_loop *loop;
 	int r;
 
-	if (!ret_loop || (options && options->size < sizeof(*options)))
+	if (!ret_loop || (given && !value_take(&options, sizeof(options), given)))
 		return -EINVAL;
 	loop = calloc(1, sizeof(*loop));
 	if (!loop)
 		return -ENOMEM;
 	loop->epoll = loop->wake.fd = -1;
 	loop->clock = boot_clock;
-	if (options && options->now_ns) {
-		loop->clock = options->now_ns;
-		loop->clock_user = options->user;
+	if (options.now_ns) {
+		loop->clock = options.now_ns;
+		loop->clock_user = options.user;
 	}
 	queue_init(&loop->deferred);
 	queue_init(&loop->running);

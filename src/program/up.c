@@ -220,7 +220,7 @@ static int make_connection(struct running_tunnel *running, struct lw_error *erro
 {
 	struct lw_connection_options options = {
 		.size = sizeof(options),
-		.device = running->plan.device,
+		.device = &running->plan.device,
 		/* The hub may be away for as long as it likes: --wait is the user's own limit. */
 		.start_timeout_ms = running->once ? 0 : UINT32_MAX,
 	};

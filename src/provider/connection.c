@@ -18,6 +18,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/value.h"
 #include "capture/point.h"
 #include "flow/flow.h"
 #include "loop/loop.h"
@@ -28,12 +29,14 @@
  * the loop. Where that is more (he may change his mind about reasserting for ever), the last is
  * replaced: the present status is always told.
  */
-enum { UNTOLD_MAX = 8, START_TIMEOUT_MS = 60000, STOP_TIMEOUT_MS = 20000, NAME_SIZE = 16 };
+enum { UNTOLD_MAX = 8, NAME_SIZE = 16 };
+/* systemd waits 5 s for those who delay a sleep. */
+enum { START_TIMEOUT_MS = 60000, STOP_TIMEOUT_MS = 20000, SLEEP_TIMEOUT_MS = 4000 };
 
 struct lw_connection {
 	struct lw_provider provider;
 	struct lw_loop *loop;
-	struct lw_device_options device; /* name and descriptor are ours */
+	struct lw_device_options device; /* its name and descriptor are ours */
 	char device_name[NAME_SIZE];
 	struct lw_packet_flow *flow; /* of this run */
 	struct lw_packet_flow *borrowed;
@@ -159,32 +162,51 @@ static int refuse(struct lw_error *error, const char *why)
 	return error_set(error, -EINVAL, LW_DOMAIN_SYSTEM, EINVAL, "a connection needs %s", why);
 }
 
-static int check_device(const struct lw_device_options *device, enum lw_layer layer,
-			struct lw_error *ret_error)
+static int take_device(const struct lw_device_options *given, enum lw_layer layer,
+		       struct lw_device_options *ret_device, struct lw_error *ret_error)
 {
-	if (device->size < sizeof(*device))
+	if (!given || !value_take(ret_device, sizeof(*ret_device), given))
 		return refuse(ret_error, "device options of a known size, or a flow");
-	if (device->layer != layer)
+	if (ret_device->layer != layer)
 		return refuse(ret_error, "a device of its provider's layer");
-	if (device->name && strlen(device->name) >= NAME_SIZE)
+	if (ret_device->name && strlen(ret_device->name) >= NAME_SIZE)
 		return refuse(ret_error, "an interface name of 1 to 15 bytes");
 	return 0;
 }
 
-static int check_options(const struct lw_connection_options *options, struct lw_error *ret_error)
+static int take_ops(const struct lw_provider_ops *given, struct lw_provider_ops *ret_ops,
+		    struct lw_error *ret_error)
 {
-	const struct lw_provider_ops *ops;
-
-	if (!options || options->size < sizeof(*options))
-		return refuse(ret_error, "options of a known size");
-	ops = options->ops;
-	if (!ops || ops->size < sizeof(*ops) || !ops->name || !ops->start || !ops->stop)
+	if (!given || !value_take(ret_ops, sizeof(*ret_ops), given) || !ret_ops->name ||
+	    !ret_ops->start || !ret_ops->stop)
 		return refuse(ret_error, "a provider with a name, start and stop");
-	if (ops->layer != LW_LAYER_ETHERNET && ops->layer != LW_LAYER_IP)
+	if (ret_ops->layer != LW_LAYER_ETHERNET && ret_ops->layer != LW_LAYER_IP)
 		return refuse(ret_error, "a provider with a layer");
-	if (!options->flow)
-		return check_device(&options->device, ops->layer, ret_error);
-	if (lw_packet_flow_layer(options->flow) != ops->layer)
+	return 0;
+}
+
+/* What is given, whole and by value. */
+struct taken {
+	struct lw_connection_options options;
+	struct lw_provider_ops ops;
+	struct lw_device_options device; /* zero where there is a flow */
+};
+
+static int take_options(const struct lw_connection_options *given, struct taken *taken,
+			struct lw_error *ret_error)
+{
+	int r;
+
+	memset(taken, 0, sizeof(*taken));
+	if (!given || !value_take(&taken->options, sizeof(taken->options), given))
+		return refuse(ret_error, "options of a known size");
+	r = take_ops(taken->options.ops, &taken->ops, ret_error);
+	if (r < 0)
+		return r;
+	if (!taken->options.flow)
+		return take_device(taken->options.device, taken->ops.layer, &taken->device,
+				   ret_error);
+	if (lw_packet_flow_layer(taken->options.flow) != taken->ops.layer)
 		return refuse(ret_error, "a flow of its provider's layer");
 	return 0;
 }
@@ -222,28 +244,35 @@ static void copy_device(struct lw_connection *connection, const struct lw_device
 	connection->device.name = connection->device_name;
 }
 
-int lw_connection_new(struct lw_loop *loop, const struct lw_connection_options *options,
+static uint32_t or_usual(uint32_t given, uint32_t usual)
+{
+	return given ? given : usual;
+}
+
+int lw_connection_new(struct lw_loop *loop, const struct lw_connection_options *given,
 		      struct lw_connection **ret_connection, struct lw_error *ret_error)
 {
 	struct provider_timeouts timeouts;
 	struct lw_connection *connection;
-	int r = check_options(options, ret_error);
+	struct taken taken;
+	int r = take_options(given, &taken, ret_error);
 
 	if (r < 0)
 		return r;
 	connection = calloc(1, sizeof(*connection));
 	if (!connection)
 		return error_errno(ret_error, ENOMEM, "connection");
-	timeouts.start_ms =
-		options->start_timeout_ms ? options->start_timeout_ms : START_TIMEOUT_MS;
-	timeouts.stop_ms = options->stop_timeout_ms ? options->stop_timeout_ms : STOP_TIMEOUT_MS;
+	timeouts.start_ms = or_usual(taken.options.start_timeout_ms, START_TIMEOUT_MS);
+	timeouts.stop_ms = or_usual(taken.options.stop_timeout_ms, STOP_TIMEOUT_MS);
+	timeouts.sleep_ms = or_usual(taken.options.sleep_timeout_ms, SLEEP_TIMEOUT_MS);
 	connection->loop = loop;
-	connection->borrowed = options->flow;
+	connection->borrowed = taken.options.flow;
 	connection->device.descriptor = -1;
-	if (!options->flow)
-		copy_device(connection, &options->device);
+	if (!taken.options.flow)
+		copy_device(connection, &taken.device);
 	connection->freeing.function = freeing_came;
-	provider_init(&connection->provider, loop, options->ops, options->user, &owner, &timeouts);
+	provider_init(&connection->provider, loop, &taken.ops, taken.options.user, &owner,
+		      &timeouts);
 	*ret_connection = connection;
 	return 0;
 }
@@ -293,16 +322,42 @@ static int open_flow(struct lw_connection *connection, struct lw_error *ret_erro
 static int start_failed(struct lw_connection *connection, int result, const struct lw_error *error,
 			struct lw_error *ret_error)
 {
-	connection->provider.last_error = *error;
+	provider_set_error(&connection->provider, error);
 	if (ret_error)
 		*ret_error = *error;
 	return result;
 }
 
+static int take_start(const struct lw_start_options *given, struct lw_start_options *ret_options,
+		      struct lw_error *ret_error)
+{
+	struct lw_start_options *options = ret_options;
+
+	*options = (struct lw_start_options){ .size = sizeof(*options) };
+	if (given && !value_take(options, sizeof(*options), given))
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_SYSTEM, EINVAL,
+				 "start options of an unknown size");
+	if (!options->origin)
+		options->origin = LW_START_API;
+	if (options->origin > LW_START_API)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_SYSTEM, EINVAL,
+				 "start options: origin %d is not one of 1 to %d",
+				 (int)options->origin, LW_START_API);
+	if (options->n > LW_START_OPTIONS_MAX)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_SYSTEM, EINVAL,
+				 "start options: %zu pairs, %d are allowed", options->n,
+				 LW_START_OPTIONS_MAX);
+	for (size_t i = 0; i < options->n; i++)
+		if (!options->keys || !options->values || !options->keys[i] || !options->values[i])
+			return error_set(ret_error, -EINVAL, LW_DOMAIN_SYSTEM, EINVAL,
+					 "start options: pair %zu is not whole", i);
+	return 0;
+}
+
 int lw_connection_start(struct lw_connection *connection, const struct lw_start_options *options,
 			struct lw_error *ret_error)
 {
-	struct lw_start_options start = { .size = sizeof(start), .origin = LW_START_API };
+	struct lw_start_options start;
 	struct lw_error error = { 0 };
 	int r;
 
@@ -310,13 +365,13 @@ int lw_connection_start(struct lw_connection *connection, const struct lw_start_
 		return error_set(ret_error, -EALREADY, LW_DOMAIN_SYSTEM, EALREADY,
 				 "the connection is %s already",
 				 lw_status_name(lw_connection_status(connection)));
-	if (options && options->size < sizeof(*options))
-		return error_set(ret_error, -EINVAL, LW_DOMAIN_SYSTEM, EINVAL,
-				 "start options of an unknown size");
-	if (options)
-		start = *options;
-	if (!start.origin)
-		start.origin = LW_START_API;
+	if (connection->provider.is_asleep)
+		return error_set(
+			ret_error, -EBUSY, LW_DOMAIN_SYSTEM, EBUSY,
+			"the machine is about to sleep: nothing is started until it wakes");
+	r = take_start(options, &start, ret_error);
+	if (r < 0)
+		return r;
 	r = open_flow(connection, &error);
 	if (r < 0)
 		return start_failed(connection, r, &error, ret_error);
@@ -332,7 +387,41 @@ int lw_connection_start(struct lw_connection *connection, const struct lw_start_
 
 int lw_connection_stop(struct lw_connection *connection, enum lw_stop_reason reason)
 {
+	if (!provider_is_stop_reason(reason))
+		return -EINVAL;
 	return provider_stop(&connection->provider, reason, NULL);
+}
+
+int lw_connection_sleep(struct lw_connection *connection, bool disconnect, void (*done)(void *user),
+			void *user)
+{
+	return provider_sleep(&connection->provider, disconnect, done, user);
+}
+
+void lw_connection_wake(struct lw_connection *connection)
+{
+	provider_wake(&connection->provider);
+}
+
+enum lw_start_origin lw_connection_origin(const struct lw_connection *connection)
+{
+	return connection->provider.origin;
+}
+
+enum lw_stop_reason lw_connection_stop_reason(const struct lw_connection *connection)
+{
+	return connection->provider.reason;
+}
+
+bool lw_connection_incident(const struct lw_connection *connection, size_t index,
+			    struct lw_connection_incident *ret_incident)
+{
+	const struct lw_connection_incident *incident =
+		history_get(&connection->provider.history, index);
+
+	if (incident)
+		value_give(ret_incident, incident, sizeof(*incident));
+	return incident;
 }
 
 int64_t lw_connection_connected_date(const struct lw_connection *connection)

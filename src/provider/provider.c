@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <longwire/flow.h>
 
@@ -31,6 +32,39 @@ static const unsigned successors[] = {
 static_assert(ARRAY_SIZE(successors) == PROVIDER_STATE_COUNT, "a row for each state");
 #undef BIT
 
+const char *lw_stop_reason_name(enum lw_stop_reason reason)
+{
+	static const char *const names[] = {
+		[LW_STOP_NONE] = "none",
+		[LW_STOP_USER_INITIATED] = "user-initiated",
+		[LW_STOP_PROVIDER_FAILED] = "provider-failed",
+		[LW_STOP_NO_NETWORK_AVAILABLE] = "no-network-available",
+		[LW_STOP_UNRECOVERABLE_NETWORK_CHANGE] = "unrecoverable-network-change",
+		[LW_STOP_PROVIDER_DISABLED] = "provider-disabled",
+		[LW_STOP_AUTHENTICATION_CANCELED] = "authentication-canceled",
+		[LW_STOP_CONFIGURATION_FAILED] = "configuration-failed",
+		[LW_STOP_IDLE_TIMEOUT] = "idle-timeout",
+		[LW_STOP_CONFIGURATION_DISABLED] = "configuration-disabled",
+		[LW_STOP_CONFIGURATION_REMOVED] = "configuration-removed",
+		[LW_STOP_SUPERSEDED] = "superseded",
+		[LW_STOP_USER_LOGOUT] = "user-logout",
+		[LW_STOP_USER_SWITCH] = "user-switch",
+		[LW_STOP_CONNECTION_FAILED] = "connection-failed",
+		[LW_STOP_SLEEP] = "sleep",
+		[LW_STOP_APP_UPDATE] = "app-update",
+		[LW_STOP_INTERNAL_ERROR] = "internal-error",
+	};
+
+	return (unsigned)reason < ARRAY_SIZE(names) ? names[reason] : "?";
+}
+
+const char *lw_start_origin_name(enum lw_start_origin origin)
+{
+	static const char *const names[] = { "?", "user", "on-demand", "boot", "api" };
+
+	return names[(unsigned)origin < ARRAY_SIZE(names) ? (unsigned)origin : 0];
+}
+
 const char *provider_state_name(enum provider_state state)
 {
 	return (unsigned)state < PROVIDER_STATE_COUNT ? state_names[state] : "?";
@@ -45,7 +79,7 @@ static const char *name_of(const struct lw_provider *provider)
 {
 	const char *name = provider->flow ? lw_packet_flow_name(provider->flow) : "";
 
-	return name[0] ? name : provider->ops->name;
+	return name[0] ? name : provider->ops.name;
 }
 
 static void provider_set_state(struct lw_provider *provider, enum provider_state next,
@@ -61,7 +95,7 @@ static void provider_set_state(struct lw_provider *provider, enum provider_state
 	loop_defer(provider->loop, &provider->pass);
 }
 
-static bool has_run(const struct lw_provider *provider)
+bool provider_has_run(const struct lw_provider *provider)
 {
 	return provider->state == PROVIDER_STARTING || provider->state == PROVIDER_RUNNING ||
 	       provider->state == PROVIDER_REASSERTING;
@@ -69,16 +103,24 @@ static bool has_run(const struct lw_provider *provider)
 
 /* ---- starting and stopping */
 
+void provider_set_error(struct lw_provider *provider, const struct lw_error *error)
+{
+	provider->last_error = *error;
+	history_add(&provider->history, error, true, (int64_t)time(NULL));
+}
+
 static int begin_stopping(struct lw_provider *provider, enum lw_stop_reason reason,
 			  const struct lw_error *error, const char *why)
 {
 	static const struct lw_error none = { .domain = LW_DOMAIN_NONE };
 
-	if (!has_run(provider))
+	if (!provider_has_run(provider))
 		return 0;
 	completion_disarm(provider->starting);
 	provider->reason = reason;
-	provider->last_error = error ? *error : none;
+	provider->last_error = none;
+	if (error)
+		provider_set_error(provider, error);
 	provider_set_state(provider, PROVIDER_STOPPING, why);
 	return 1;
 }
@@ -108,7 +150,7 @@ static void stop_answered(void *owner, const struct lw_error *error, const void 
 	(void)data;
 	(void)length;
 	if (error && provider->last_error.domain == LW_DOMAIN_NONE)
-		provider->last_error = *error;
+		provider_set_error(provider, error);
 	provider->is_over = true;
 	loop_defer(provider->loop, &provider->pass);
 }
@@ -121,6 +163,8 @@ int provider_start(struct lw_provider *provider, struct lw_packet_flow *flow,
 
 	if (provider->state != PROVIDER_IDLE)
 		return -EALREADY;
+	if (provider->is_asleep)
+		return -EBUSY;
 	r = completion_new(provider->loop, "start", start_answered, provider, &starting);
 	if (r < 0)
 		return r;
@@ -134,11 +178,17 @@ int provider_start(struct lw_provider *provider, struct lw_packet_flow *flow,
 	provider->stopping = stopping;
 	provider->flow = flow;
 	provider->is_stop_called = provider->is_over = false;
+	provider->origin = options->origin;
 	interface_open(&provider->interface, flow);
 	provider_set_state(provider, PROVIDER_STARTING, "start");
 	completion_issue(starting, provider->timeouts.start_ms);
-	provider->ops->start(provider, options, starting, provider->user);
+	provider->ops.start(provider, options, starting, provider->user);
 	return 0;
+}
+
+bool provider_is_stop_reason(enum lw_stop_reason reason)
+{
+	return (unsigned)reason <= LW_STOP_INTERNAL_ERROR;
 }
 
 int provider_stop(struct lw_provider *provider, enum lw_stop_reason reason,
@@ -151,96 +201,74 @@ static void call_stop(struct lw_provider *provider)
 {
 	provider->is_stop_called = true;
 	completion_issue(provider->stopping, provider->timeouts.stop_ms);
-	provider->ops->stop(provider, provider->reason, provider->stopping, provider->user);
+	provider->ops.stop(provider, provider->reason, provider->stopping, provider->user);
 }
 
-/* ---- messages */
+/* ---- sleeping */
 
-struct message {
-	struct lw_provider *provider;
-	struct lw_completion *completion;
-	void (*reply)(const void *data, size_t length, void *user);
-	void *user;
-	void *data;
-	size_t length;
-	bool is_answered;
-};
-
-static void message_answered(void *owner, const struct lw_error *error, const void *data,
-			     size_t length)
+static void sleep_answered(void *owner, const struct lw_error *error, const void *data,
+			   size_t length)
 {
-	struct message *message = owner;
+	struct lw_provider *provider = owner;
 
-	(void)error;
-	message->is_answered = true;
-	/* Without memory for it the answer is none. */
-	if (data && length && (message->data = malloc(length))) {
-		memcpy(message->data, data, length);
-		message->length = length;
-	}
-	loop_defer(message->provider->loop, &message->provider->pass);
+	(void)error; /* who could not quiesce will find out when he wakes */
+	(void)data;
+	(void)length;
+	provider->is_sleep_due = true;
+	loop_defer(provider->loop, &provider->pass);
 }
 
-/* Take the oldest message that has an answer, or any; NULL when there is none. */
-static struct message *take_message(struct lw_provider *provider, bool even_unanswered)
+/* Return: whether an answer will come. */
+static bool ask_to_sleep(struct lw_provider *provider)
 {
-	for (unsigned i = 0; i < provider->n_messages; i++) {
-		struct message *message = provider->messages[i];
-
-		if (!message->is_answered && !even_unanswered)
-			continue;
-		provider->n_messages--;
-		memmove(&provider->messages[i], &provider->messages[i + 1],
-			(provider->n_messages - i) * sizeof(struct message *));
-		return message;
-	}
-	return NULL;
+	if (!provider_has_run(provider) || !provider->ops.sleep ||
+	    completion_new(provider->loop, "sleep", sleep_answered, provider, &provider->sleeping) <
+		    0)
+		return false;
+	completion_issue(provider->sleeping, provider->timeouts.sleep_ms);
+	provider->ops.sleep(provider, provider->sleeping, provider->user);
+	return true;
 }
 
-static void deliver_replies(struct lw_provider *provider, bool even_unanswered)
+int provider_sleep(struct lw_provider *provider, bool disconnect, void (*done)(void *user),
+		   void *user)
 {
-	struct message *message;
-
-	/* Looked for anew each time, because a reply may send, and may end everything. */
-	while ((message = take_message(provider, even_unanswered))) {
-		completion_retire(&provider->drawer, message->completion);
-		if (message->reply)
-			message->reply(message->data, message->length, message->user);
-		free(message->data);
-		free(message);
-	}
-}
-
-int provider_send(struct lw_provider *provider, const void *data, size_t length,
-		  void (*reply)(const void *data, size_t length, void *user), void *user)
-{
-	struct message *message;
-	int r;
-
-	if (!has_run(provider))
-		return -ENOTCONN;
-	if (provider->n_messages == PROVIDER_MESSAGES_MAX)
-		return -EAGAIN;
-	message = calloc(1, sizeof(*message));
-	if (!message)
-		return -ENOMEM;
-	r = completion_new(provider->loop, "message", message_answered, message,
-			   &message->completion);
-	if (r < 0) {
-		free(message);
-		return r;
-	}
-	message->provider = provider;
-	message->reply = reply;
-	message->user = user;
-	provider->messages[provider->n_messages++] = message;
-	if (provider->ops->message) {
-		completion_issue(message->completion, UINT32_MAX);
-		provider->ops->message(provider, data, length, message->completion, provider->user);
-	} else {
-		message_answered(message, NULL, NULL, 0);
-	}
+	if (provider->is_asleep)
+		return -EALREADY;
+	provider->is_asleep = true;
+	provider->slept = done;
+	provider->slept_user = user;
+	if (disconnect)
+		begin_stopping(provider, LW_STOP_SLEEP, NULL, "the machine sleeps");
+	else if (!ask_to_sleep(provider))
+		provider->is_sleep_due = true;
+	loop_defer(provider->loop, &provider->pass);
 	return 0;
+}
+
+void provider_wake(struct lw_provider *provider)
+{
+	if (!provider->is_asleep)
+		return;
+	provider->is_asleep = false;
+	provider->is_sleep_due = true;
+	loop_defer(provider->loop, &provider->pass);
+	if (provider_has_run(provider) && provider->ops.wake)
+		provider->ops.wake(provider, provider->user);
+}
+
+/* Whoever waits for us to be quiet is told that we are, or that he need not wait. */
+static void tell_slept(struct lw_provider *provider)
+{
+	void (*done)(void *user) = provider->slept;
+
+	if (!provider->is_sleep_due && provider->state != PROVIDER_IDLE)
+		return;
+	provider->slept = NULL;
+	provider->is_sleep_due = false;
+	completion_retire(&provider->drawer, take_pointer(provider->sleeping));
+	if (done)
+		done(provider->slept_user);
 }
 
 /* ---- the deferred pass */
@@ -260,7 +288,7 @@ static void give_answers(struct lw_provider *provider)
 
 static void end_run(struct lw_provider *provider)
 {
-	deliver_replies(provider, true);
+	messages_deliver(provider, true);
 	completion_retire(&provider->drawer, take_pointer(provider->starting));
 	completion_retire(&provider->drawer, take_pointer(provider->stopping));
 	interface_close(&provider->interface);
@@ -278,18 +306,21 @@ static void run_pass(struct loop_deferred *pass)
 		call_stop(provider);
 	if (provider->state == PROVIDER_STOPPING && provider->is_over)
 		end_run(provider);
-	deliver_replies(provider, false);
+	messages_deliver(provider, false);
+	tell_slept(provider);
 	provider->owner->told(provider);
 }
 
 void provider_abandon(struct lw_provider *provider)
 {
-	deliver_replies(provider, true);
+	messages_deliver(provider, true);
 	begin_stopping(provider, LW_STOP_USER_INITIATED, NULL, "abandoned");
 	if (provider->state == PROVIDER_STOPPING && !provider->is_over && !provider->is_stop_called)
 		call_stop(provider);
 	provider->n_answers = 0;
 	interface_close(&provider->interface);
+	provider->is_sleep_due = true;
+	tell_slept(provider);
 }
 
 void provider_init(struct lw_provider *provider, struct lw_loop *loop,
@@ -298,7 +329,7 @@ void provider_init(struct lw_provider *provider, struct lw_loop *loop,
 {
 	*provider = (struct lw_provider){
 		.loop = loop,
-		.ops = ops,
+		.ops = *ops,
 		.user = user,
 		.owner = owner,
 		.timeouts = *timeouts,
@@ -352,7 +383,7 @@ void lw_provider_set_network_settings(struct lw_provider *provider,
 	if (is_full)
 		error_set(&answer.error, 0, LW_DOMAIN_TUNNEL, LW_TUNNEL_ERROR_SETTINGS_CANCELED,
 			  "settings are set faster than the loop can tell of it");
-	else if (!has_run(provider))
+	else if (!provider_has_run(provider))
 		error_set(&answer.error, 0, LW_DOMAIN_TUNNEL, LW_TUNNEL_ERROR_SETTINGS_CANCELED,
 			  "the tunnel is %s", state_names[provider->state]);
 	else
@@ -387,9 +418,18 @@ void lw_provider_cancel(struct lw_provider *provider, enum lw_stop_reason reason
 	 * at all. */
 	if (!error && provider->state == PROVIDER_STARTING) {
 		error_set(&unsaid, 0, LW_DOMAIN_CONNECTION, LW_CONNECTION_ERROR_PLUGIN_FAILED,
-			  "the provider %s gave up and did not say why", provider->ops->name);
+			  "the provider %s gave up and did not say why", provider->ops.name);
 		error = &unsaid;
 	}
-	begin_stopping(provider, reason != LW_STOP_NONE ? reason : LW_STOP_PROVIDER_FAILED, error,
-		       "the provider cancelled");
+	if (reason == LW_STOP_NONE)
+		reason = LW_STOP_PROVIDER_FAILED;
+	else if (!provider_is_stop_reason(reason))
+		reason = LW_STOP_INTERNAL_ERROR;
+	begin_stopping(provider, reason, error, "the provider cancelled");
+}
+
+void lw_provider_note_error(struct lw_provider *provider, const struct lw_error *error)
+{
+	if (error && error->domain != LW_DOMAIN_NONE && provider_has_run(provider))
+		history_add(&provider->history, error, false, (int64_t)time(NULL));
 }

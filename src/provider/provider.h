@@ -23,11 +23,15 @@
  * messages are taken in the same states, and those that are unanswered when the run is over are
  * answered with nothing.
  *
+ * Sleep is no state of its own: a machine may fall asleep in any. While is_asleep, which lasts from
+ * provider_sleep to provider_wake, nothing is started; a run goes on and is told (ops->sleep, then
+ * ops->wake), or is stopped for it and stays stopped.
+ *
  * provider_set_state() is the only writer of the state: it checks the table, logs, lets the carrier
  * follow and tells the owner. Calls that change the state only change it; what calls anybody back
  * (ops->stop, answers to settings, replies, the owner's told(), the end of the flow) comes from one
  * deferred pass, so that no provider and no observer is entered again from within its own call. The
- * exception is ops->start and ops->message, called by who asks for them.
+ * exceptions are ops->start, ops->message, ops->sleep and ops->wake, called by who asks for them.
  */
 #ifndef PROVIDER_PROVIDER_H
 #define PROVIDER_PROVIDER_H
@@ -36,10 +40,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <longwire/connection.h>
 #include <longwire/provider.h>
 
 #include "loop/loop.h"
 #include "provider/completion.h"
+#include "provider/history.h"
 #include "provider/interface.h"
 
 struct message;
@@ -53,9 +59,8 @@ enum provider_state {
 	PROVIDER_STATE_COUNT,
 };
 
-/* Messages without an answer, and settings whose answer waits for the loop: what a caller may pile
- * up. */
-enum { PROVIDER_MESSAGES_MAX = 64, PROVIDER_ANSWERS_MAX = 8 };
+/* Settings whose answer waits for the loop: what a caller may pile up. */
+enum { PROVIDER_ANSWERS_MAX = 8 };
 
 struct provider_owner {
 	/* The state has changed. Facts only: nothing may be called from here. */
@@ -67,7 +72,7 @@ struct provider_owner {
 };
 
 struct provider_timeouts {
-	uint32_t start_ms, stop_ms; /* UINT32_MAX: none */
+	uint32_t start_ms, stop_ms, sleep_ms; /* UINT32_MAX: none */
 };
 
 /* The answer to a call of lw_provider_set_network_settings. */
@@ -80,7 +85,7 @@ struct settings_answer {
 /* Embedded in its owner. */
 struct lw_provider {
 	struct lw_loop *loop;
-	const struct lw_provider_ops *ops;
+	struct lw_provider_ops ops;
 	void *user;
 	const struct provider_owner *owner;
 	struct provider_timeouts timeouts;
@@ -90,15 +95,23 @@ struct lw_provider {
 	struct interface interface;
 	struct lw_completion *starting, *stopping;
 	struct completion_drawer drawer;
-	enum lw_stop_reason reason; /* while STOPPING */
+	enum lw_start_origin origin; /* of the last start */
+	enum lw_stop_reason reason;  /* of the last stop */
 	struct lw_error last_error;
+	struct history history;
 	bool is_stop_called;
 	bool is_over; /* while STOPPING: nothing more is waited for */
+
+	bool is_asleep;
+	bool is_sleep_due; /* slept is to be called */
+	struct lw_completion *sleeping;
+	void (*slept)(void *user); /* NULL: nobody waits */
+	void *slept_user;
 
 	struct loop_deferred pass;
 	struct settings_answer answers[PROVIDER_ANSWERS_MAX];
 	unsigned n_answers;
-	struct message *messages[PROVIDER_MESSAGES_MAX]; /* in the order of sending */
+	struct message *messages[LW_MESSAGES_MAX]; /* in the order of sending */
 	unsigned n_messages;
 };
 
@@ -112,14 +125,23 @@ void provider_init(struct lw_provider *provider, struct lw_loop *loop,
 /* In IDLE only. Completions that a provider still holds stay his. */
 void provider_done(struct lw_provider *provider);
 
-/* Begin a run. The flow is used until owner->ended. 0; -EALREADY unless IDLE; -ENOMEM or
- * -ENOSPC. */
+/* Begin a run. The flow is used until owner->ended. 0; -EALREADY unless IDLE; -EBUSY while asleep;
+ * -ENOMEM or -ENOSPC. */
 int provider_start(struct lw_provider *provider, struct lw_packet_flow *flow,
 		   const struct lw_start_options *options);
 /* Begin to end; error (may be NULL) becomes the last error. Return: 1, or 0 when there is nothing
  * to end. */
 int provider_stop(struct lw_provider *provider, enum lw_stop_reason reason,
 		  const struct lw_error *error);
+bool provider_is_stop_reason(enum lw_stop_reason reason);
+/* Whether a run is under way that has not begun to end. */
+bool provider_has_run(const struct lw_provider *provider);
+/* Remember why the run ends, or could not begin. */
+void provider_set_error(struct lw_provider *provider, const struct lw_error *error);
+/* 0, or -EALREADY. done (may be NULL) is called once: see lw_connection_sleep. */
+int provider_sleep(struct lw_provider *provider, bool disconnect, void (*done)(void *user),
+		   void *user);
+void provider_wake(struct lw_provider *provider);
 /*
  * Begin to end, without waiting for the loop: ops->stop is called now if it has to be, settings are
  * undone now, answers to settings are dropped, and messages are answered with nothing.
@@ -127,8 +149,10 @@ int provider_stop(struct lw_provider *provider, enum lw_stop_reason reason,
 void provider_abandon(struct lw_provider *provider);
 /* After provider_abandon: give up waiting for a stop that nobody can finish any more. */
 void provider_drop(struct lw_provider *provider);
-/* 0; -ENOTCONN without a run; -EAGAIN above PROVIDER_MESSAGES_MAX; -ENOMEM. reply may be NULL. */
+/* 0; -ENOTCONN without a run; -EAGAIN above LW_MESSAGES_MAX; -EMSGSIZE; -ENOMEM. reply may be NULL. */
 int provider_send(struct lw_provider *provider, const void *data, size_t length,
 		  void (*reply)(const void *data, size_t length, void *user), void *user);
+/* message.c: give the answers that are there; even_unanswered: and nothing to all others. */
+void messages_deliver(struct lw_provider *provider, bool even_unanswered);
 
 #endif

@@ -332,7 +332,7 @@ static void open__wrong_options__are_refused(void **state)
 	options.kind = (enum lw_device_kind)9;
 	expect_refusal(&options, -EINVAL, "opened from the kernel or adopted");
 	options.size = 0;
-	expect_refusal(&options, -EINVAL, "Ethernet or IP");
+	expect_refusal(&options, -EINVAL, "unknown size");
 }
 
 /* A persistent device whose last user had switched offloads on must not give us half-made

@@ -34,8 +34,8 @@ static uint64_t fake_ns;
 
 static struct actor {
 	struct lw_provider *provider;
-	struct lw_completion *starting, *stopping, *messaging;
-	int starts, stops, messages;
+	struct lw_completion *starting, *stopping, *messaging, *sleeping;
+	int starts, stops, messages, sleeps, wakes, slept;
 	enum lw_start_origin origin;
 	enum lw_stop_reason reason;
 	void (*in_start)(void), (*in_stop)(void);
@@ -90,6 +90,21 @@ static void message(struct lw_provider *provider, const void *data, size_t lengt
 	actor.messages++;
 }
 
+static void sleep_now(struct lw_provider *provider, struct lw_completion *done, void *user)
+{
+	(void)provider;
+	(void)user;
+	actor.sleeping = done;
+	actor.sleeps++;
+}
+
+static void wake_up(struct lw_provider *provider, void *user)
+{
+	(void)provider;
+	(void)user;
+	actor.wakes++;
+}
+
 static struct lw_provider_ops ops = {
 	.size = sizeof(ops),
 	.name = "actor",
@@ -97,6 +112,8 @@ static struct lw_provider_ops ops = {
 	.start = start,
 	.stop = stop,
 	.message = message,
+	.sleep = sleep_now,
+	.wake = wake_up,
 };
 
 static void observer(struct lw_connection *of, enum lw_status status, void *user)
@@ -142,6 +159,8 @@ static int set_up(void **state)
 	n_told = 0;
 	when_told = NULL;
 	ops.message = message;
+	ops.sleep = sleep_now;
+	ops.wake = wake_up;
 	assert_int_equal(lw_loop_new(&clock, &loop), 0);
 	assert_int_equal(lw_packet_flow_pair(loop, LW_LAYER_ETHERNET, 0, &flow, &far_end), 0);
 	options = usual_options();
@@ -237,8 +256,36 @@ static void go_stopping_while_starting(void)
 	dispatch();
 }
 
+static void count_slept(void *user)
+{
+	assert_ptr_equal(user, &actor);
+	actor.slept++;
+}
+
+static void go_asleep(void)
+{
+	connect_it();
+	assert_int_equal(lw_connection_sleep(connection, false, count_slept, &actor), 0);
+	dispatch();
+}
+
+static void go_asleep_idle(void)
+{
+	assert_int_equal(lw_connection_sleep(connection, false, count_slept, &actor), 0);
+	dispatch();
+}
+
+static void go_stopped_for_sleep(void)
+{
+	connect_it();
+	assert_int_equal(lw_connection_sleep(connection, true, count_slept, &actor), 0);
+	dispatch();
+}
+
 static void (*const ways[])(void) = {
-	go_idle, begin, connect_it, go_reasserting, go_stopping, go_stopping_while_starting,
+	go_idle,        begin,          connect_it,
+	go_reasserting, go_stopping,    go_stopping_while_starting,
+	go_asleep,      go_asleep_idle, go_stopped_for_sleep,
 };
 enum { WAYS = ARRAY_SIZE(ways) };
 
@@ -297,6 +344,12 @@ static int cancel(void)
 	return 0;
 }
 
+static int four_seconds_pass(void)
+{
+	fake_ns += 4000000000;
+	return 0;
+}
+
 static int twenty_seconds_pass(void)
 {
 	fake_ns += 20000000000;
@@ -314,6 +367,36 @@ static int send_something(void)
 	return lw_connection_send_message(connection, "x", 1, NULL, NULL);
 }
 
+static int fall_asleep(void)
+{
+	return lw_connection_sleep(connection, false, count_slept, &actor);
+}
+
+static int disconnect_to_sleep(void)
+{
+	return lw_connection_sleep(connection, true, count_slept, &actor);
+}
+
+static int quiesced(void)
+{
+	if (actor.sleeping)
+		finish(&actor.sleeping, 0);
+	return 0;
+}
+
+static int wake(void)
+{
+	lw_connection_wake(connection);
+	return 0;
+}
+
+static int set_no_settings(void)
+{
+	if (actor.provider)
+		lw_provider_set_network_settings(actor.provider, NULL, NULL, NULL);
+	return 0;
+}
+
 #define D LW_STATUS_DISCONNECTED
 #define C LW_STATUS_CONNECTING
 #define U LW_STATUS_CONNECTED
@@ -321,34 +404,170 @@ static int send_something(void)
 #define S LW_STATUS_DISCONNECTING
 
 /* For each way to a state: what the call returns, the status when the loop is quiet, and how often
- * stop was called. */
+ * stop, sleep and wake were called and the sleeper was let go. */
 static const struct {
 	const char *name;
 	int (*happen)(void);
 	int result[WAYS];
 	enum lw_status status[WAYS];
-	int stops[WAYS];
+	int stops[WAYS], sleeps[WAYS], wakes[WAYS], slept[WAYS];
 } events[] = {
-	/* idle, starting, running, reasserting, stopping, stopping while starting */
+/* what nothing has happened to */
+#define STOPS                             \
+	{                                 \
+		0, 0, 0, 0, 1, 1, 0, 0, 1 \
+	}
+#define SLEEPS                            \
+	{                                 \
+		0, 0, 0, 0, 0, 0, 1, 0, 0 \
+	}
+#define WAKES     \
+	{         \
+		0 \
+	}
+#define SLEPT                             \
+	{                                 \
+		0, 0, 0, 0, 0, 0, 0, 1, 0 \
+	}
+	/* idle, starting, running, reasserting, stopping, stopping while starting, asleep, asleep
+	 * and idle, stopping for sleep */
 	{ "start",
 	  start_again,
-	  { 0, -EALREADY, -EALREADY, -EALREADY, -EALREADY, -EALREADY },
-	  { C, C, U, R, S, S },
-	  { 0, 0, 0, 0, 1, 1 } },
-	{ "stop", stop_it, { 0, 1, 1, 1, 0, 0 }, { D, S, S, S, S, S }, { 0, 1, 1, 1, 1, 1 } },
-	{ "start succeeds", start_succeeds, { 0 }, { D, U, U, R, S, S }, { 0, 0, 0, 0, 1, 1 } },
-	{ "start fails", start_fails, { 0 }, { D, D, U, R, S, S }, { 0, 0, 0, 0, 1, 1 } },
-	{ "stop finishes", stop_finishes, { 0 }, { D, C, U, R, D, D }, { 0, 0, 0, 0, 1, 1 } },
-	{ "reasserting", reassert, { 0 }, { D, C, R, R, S, S }, { 0, 0, 0, 0, 1, 1 } },
-	{ "back", reassert_no_more, { 0 }, { D, C, U, U, S, S }, { 0, 0, 0, 0, 1, 1 } },
-	{ "cancel", cancel, { 0 }, { D, S, S, S, S, S }, { 0, 1, 1, 1, 1, 1 } },
-	{ "20 s", twenty_seconds_pass, { 0 }, { D, C, U, R, D, D }, { 0, 0, 0, 0, 1, 1 } },
-	{ "60 s", a_minute_passes, { 0 }, { D, S, U, R, D, D }, { 0, 1, 0, 0, 1, 1 } },
+	  { 0, -EALREADY, -EALREADY, -EALREADY, -EALREADY, -EALREADY, -EALREADY, -EBUSY,
+	    -EALREADY },
+	  { C, C, U, R, S, S, U, D, S },
+	  STOPS,
+	  SLEEPS,
+	  WAKES,
+	  SLEPT },
+	{ "stop",
+	  stop_it,
+	  { 0, 1, 1, 1, 0, 0, 1, 0, 0 },
+	  { D, S, S, S, S, S, S, D, S },
+	  { 0, 1, 1, 1, 1, 1, 1, 0, 1 },
+	  SLEEPS,
+	  WAKES,
+	  SLEPT },
+	{ "start succeeds",
+	  start_succeeds,
+	  { 0 },
+	  { D, U, U, R, S, S, U, D, S },
+	  STOPS,
+	  SLEEPS,
+	  WAKES,
+	  SLEPT },
+	{ "start fails",
+	  start_fails,
+	  { 0 },
+	  { D, D, U, R, S, S, U, D, S },
+	  STOPS,
+	  SLEEPS,
+	  WAKES,
+	  SLEPT },
+	{ "stop finishes",
+	  stop_finishes,
+	  { 0 },
+	  { D, C, U, R, D, D, U, D, D },
+	  STOPS,
+	  SLEEPS,
+	  WAKES,
+	  { 0, 0, 0, 0, 0, 0, 0, 1, 1 } },
+	{ "reasserting",
+	  reassert,
+	  { 0 },
+	  { D, C, R, R, S, S, R, D, S },
+	  STOPS,
+	  SLEEPS,
+	  WAKES,
+	  SLEPT },
+	{ "back",
+	  reassert_no_more,
+	  { 0 },
+	  { D, C, U, U, S, S, U, D, S },
+	  STOPS,
+	  SLEEPS,
+	  WAKES,
+	  SLEPT },
+	{ "cancel",
+	  cancel,
+	  { 0 },
+	  { D, S, S, S, S, S, S, D, S },
+	  { 0, 1, 1, 1, 1, 1, 1, 0, 1 },
+	  SLEEPS,
+	  WAKES,
+	  SLEPT },
+	{ "4 s",
+	  four_seconds_pass,
+	  { 0 },
+	  { D, C, U, R, S, S, U, D, S },
+	  STOPS,
+	  SLEEPS,
+	  WAKES,
+	  { 0, 0, 0, 0, 0, 0, 1, 1, 0 } },
+	{ "20 s",
+	  twenty_seconds_pass,
+	  { 0 },
+	  { D, C, U, R, D, D, U, D, D },
+	  STOPS,
+	  SLEEPS,
+	  WAKES,
+	  { 0, 0, 0, 0, 0, 0, 1, 1, 1 } },
+	{ "60 s",
+	  a_minute_passes,
+	  { 0 },
+	  { D, S, U, R, D, D, U, D, D },
+	  { 0, 1, 0, 0, 1, 1, 0, 0, 1 },
+	  SLEEPS,
+	  WAKES,
+	  { 0, 0, 0, 0, 0, 0, 1, 1, 1 } },
 	{ "message",
 	  send_something,
-	  { -ENOTCONN, 0, 0, 0, -ENOTCONN, -ENOTCONN },
-	  { D, C, U, R, S, S },
-	  { 0, 0, 0, 0, 1, 1 } },
+	  { -ENOTCONN, 0, 0, 0, -ENOTCONN, -ENOTCONN, 0, -ENOTCONN, -ENOTCONN },
+	  { D, C, U, R, S, S, U, D, S },
+	  STOPS,
+	  SLEEPS,
+	  WAKES,
+	  SLEPT },
+	{ "settings",
+	  set_no_settings,
+	  { 0 },
+	  { D, C, U, R, S, S, U, D, S },
+	  STOPS,
+	  SLEEPS,
+	  WAKES,
+	  SLEPT },
+	{ "sleep",
+	  fall_asleep,
+	  { 0, 0, 0, 0, 0, 0, -EALREADY, -EALREADY, -EALREADY },
+	  { D, C, U, R, S, S, U, D, S },
+	  STOPS,
+	  { 0, 1, 1, 1, 0, 0, 1, 0, 0 },
+	  WAKES,
+	  { 1, 0, 0, 0, 1, 1, 0, 1, 0 } },
+	{ "sleep, disconnected",
+	  disconnect_to_sleep,
+	  { 0, 0, 0, 0, 0, 0, -EALREADY, -EALREADY, -EALREADY },
+	  { D, S, S, S, S, S, U, D, S },
+	  { 0, 1, 1, 1, 1, 1, 0, 0, 1 },
+	  SLEEPS,
+	  WAKES,
+	  { 1, 0, 0, 0, 0, 0, 0, 1, 0 } },
+	{ "quiesced",
+	  quiesced,
+	  { 0 },
+	  { D, C, U, R, S, S, U, D, S },
+	  STOPS,
+	  SLEEPS,
+	  WAKES,
+	  { 0, 0, 0, 0, 0, 0, 1, 1, 0 } },
+	{ "wake",
+	  wake,
+	  { 0 },
+	  { D, C, U, R, S, S, U, D, S },
+	  STOPS,
+	  SLEEPS,
+	  { 0, 0, 0, 0, 0, 0, 1, 0, 0 },
+	  { 0, 0, 0, 0, 0, 0, 1, 1, 1 } },
 };
 
 #undef D
@@ -369,11 +588,14 @@ static void states__every_event__as_the_table_says(void **state)
 			dispatch();
 			if (result != events[e].result[w] ||
 			    lw_connection_status(connection) != events[e].status[w] ||
-			    actor.stops != events[e].stops[w])
-				fail_msg("%s, way %zu: result %d, status %s, %d stops",
+			    actor.stops != events[e].stops[w] ||
+			    actor.sleeps != events[e].sleeps[w] ||
+			    actor.wakes != events[e].wakes[w] || actor.slept != events[e].slept[w])
+				fail_msg("%s, way %zu: result %d, status %s, %d stops, %d sleeps, "
+					 "%d wakes, %d slept",
 					 events[e].name, w, result,
 					 lw_status_name(lw_connection_status(connection)),
-					 actor.stops);
+					 actor.stops, actor.sleeps, actor.wakes, actor.slept);
 			tear_down(state);
 		}
 	}
@@ -657,7 +879,7 @@ static void start__origin__told_and_api_by_default(void **state)
 	struct lw_start_options wrong = options;
 
 	(void)state;
-	wrong.size--;
+	wrong.size = 0;
 	assert_int_equal(lw_connection_start(connection, &wrong, NULL), -EINVAL);
 	assert_int_equal(actor.starts, 0);
 	assert_int_equal(lw_connection_start(connection, &options, NULL), 0);
@@ -822,12 +1044,20 @@ static void settings__by_state__applied_or_cancelled(void **state)
 	static const struct lw_network_settings good = {
 		.size = sizeof(good), .mtu = 1400, .addresses = addresses, .n_addresses = 1
 	};
-	static const int results[WAYS] = {
-		0, 0, 0, 0, LW_TUNNEL_ERROR_SETTINGS_CANCELED, LW_TUNNEL_ERROR_SETTINGS_CANCELED
-	};
+	static const int results[WAYS] = { 0,
+					   0,
+					   0,
+					   0,
+					   LW_TUNNEL_ERROR_SETTINGS_CANCELED,
+					   LW_TUNNEL_ERROR_SETTINGS_CANCELED,
+					   0,
+					   0,
+					   LW_TUNNEL_ERROR_SETTINGS_CANCELED };
 
-	/* Not from idle: no provider has been entered yet. */
-	for (size_t w = 1; w < WAYS; w++) {
+	for (size_t w = 0; w < WAYS; w++) {
+		/* Not from idle: no provider has been entered yet. */
+		if (ways[w] == go_idle || ways[w] == go_asleep_idle)
+			continue;
 		set_up(state);
 		ways[w]();
 		assert_int_equal(set_settings(&good), results[w]);
@@ -933,6 +1163,8 @@ static void message__answered__reply_from_the_loop_with_its_own_bytes(void **sta
 
 static void message__answered_with_an_error_or_by_nobody__nothing(void **state)
 {
+	struct lw_connection_options options;
+
 	(void)state;
 	replies = 0;
 	connect_it();
@@ -941,7 +1173,14 @@ static void message__answered_with_an_error_or_by_nobody__nothing(void **state)
 	dispatch();
 	assert_int_equal(replies, 1);
 	assert_string_equal(last_reply, "");
+	tear_down(state);
+	set_up(state);
+	lw_connection_free(connection);
+	dispatch();
 	ops.message = NULL;
+	options = usual_options();
+	assert_int_equal(lw_connection_new(loop, &options, &connection, NULL), 0);
+	connect_it();
 	assert_int_equal(send_message(), 0);
 	assert_int_equal(replies, 1);
 	dispatch();
@@ -971,12 +1210,14 @@ static void message__more_than_may_wait__refused(void **state)
 	(void)state;
 	replies = 0;
 	connect_it();
-	for (int i = 0; i < PROVIDER_MESSAGES_MAX; i++)
+	for (int i = 0; i < LW_MESSAGES_MAX; i++)
 		assert_int_equal(send_message(), 0);
 	assert_int_equal(send_message(), -EAGAIN);
+	assert_int_equal(lw_connection_send_message(connection, "", LW_MESSAGE_MAX + 1, NULL, NULL),
+			 -EMSGSIZE);
 	lw_connection_free(connection);
 	connection = NULL;
-	assert_int_equal(replies, PROVIDER_MESSAGES_MAX);
+	assert_int_equal(replies, LW_MESSAGES_MAX);
 }
 
 /* ---- flows, captures, options, freeing */
@@ -1011,16 +1252,17 @@ static void borrowed_flow__run_over__free_of_reads_and_captures(void **state)
 
 static void start__device_that_cannot_be_opened__returned_and_remembered(void **state)
 {
+	const struct lw_device_options device = { .size = sizeof(device),
+						  .kind = LW_DEVICE_ADOPTED,
+						  .layer = LW_LAYER_ETHERNET,
+						  .descriptor = open("/dev/null", O_RDWR) };
 	struct lw_connection_options options = usual_options();
 	struct lw_error error = { 0 };
 
 	(void)state;
 	lw_connection_free(connection);
 	options.flow = NULL;
-	options.device = (struct lw_device_options){ .size = sizeof(options.device),
-						     .kind = LW_DEVICE_ADOPTED,
-						     .layer = LW_LAYER_ETHERNET,
-						     .descriptor = open("/dev/null", O_RDWR) };
+	options.device = &device;
 	assert_int_equal(lw_connection_new(loop, &options, &connection, NULL), 0);
 	for (int i = 0; i < 2; i++) {
 		assert_true(lw_connection_start(connection, NULL, &error) < 0);
@@ -1032,10 +1274,202 @@ static void start__device_that_cannot_be_opened__returned_and_remembered(void **
 	}
 }
 
+/* Options of another version: the caller's struct is smaller, or larger. */
+struct later_options {
+	struct lw_connection_options known;
+	uint64_t later;
+};
+
+static void
+lw_connection_new__options_of_other_versions__taken_unless_they_ask_for_more(void **state)
+{
+	struct later_options later = { .known = usual_options() };
+	struct lw_connection_options earlier = usual_options();
+	struct lw_connection *none = NULL;
+	struct lw_provider_ops earlier_ops = ops;
+
+	(void)state;
+	/* Before there were sleep and wake; what lies behind is not looked at. */
+	earlier_ops.size = offsetof(struct lw_provider_ops, sleep);
+	earlier.ops = &earlier_ops;
+	earlier.size = offsetof(struct lw_connection_options, start_timeout_ms);
+	earlier.start_timeout_ms = 1;
+	assert_int_equal(lw_connection_new(loop, &earlier, &none, NULL), 0);
+	assert_int_equal(lw_connection_start(none, NULL, NULL), 0);
+	assert_int_equal(lw_connection_sleep(none, false, count_slept, &actor), 0);
+	fake_ns += 59000000000;
+	dispatch();
+	assert_int_equal(lw_connection_status(none), LW_STATUS_CONNECTING);
+	assert_int_equal(actor.sleeps, 0);
+	assert_int_equal(actor.slept, 1);
+	finish(&actor.starting, 5);
+	lw_connection_free(none);
+	dispatch();
+	later.known.size = sizeof(later);
+	assert_int_equal(lw_connection_new(loop, &later.known, &none, NULL), 0);
+	lw_connection_free(none);
+	none = NULL;
+	later.later = 1;
+	assert_int_equal(lw_connection_new(loop, &later.known, &none, NULL), -EINVAL);
+	assert_null(none);
+}
+
+static void start__options_that_cannot_be__refused(void **state)
+{
+	static const char *const words[LW_START_OPTIONS_MAX + 1] = { "a" };
+	const struct lw_start_options rows[] = {
+		{ .size = 0 },
+		{ .size = sizeof(rows[0]), .origin = 5 },
+		{ .size = sizeof(rows[0]), .keys = words, .values = words, .n = 2 },
+		{ .size = sizeof(rows[0]), .keys = words, .n = 1 },
+		{ .size = sizeof(rows[0]),
+		  .keys = words,
+		  .values = words,
+		  .n = LW_START_OPTIONS_MAX + 1 },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct lw_error error = { 0 };
+
+		assert_int_equal(lw_connection_start(connection, &rows[i], &error), -EINVAL);
+		assert_memory_equal(error.text, "start options", 13);
+		assert_int_equal(actor.starts, 0);
+	}
+}
+
+static void reasons_and_origins__every_one__has_its_name_and_goes_through(void **state)
+{
+	(void)state;
+	tear_down(state);
+	assert_int_equal(LW_STOP_INTERNAL_ERROR, 17);
+	for (int reason = 0; reason <= LW_STOP_INTERNAL_ERROR; reason++) {
+		set_up(state);
+		connect_it();
+		assert_int_equal(lw_connection_stop(connection, (enum lw_stop_reason)reason), 1);
+		dispatch();
+		assert_int_equal(actor.reason, reason);
+		assert_int_equal(lw_connection_stop_reason(connection), reason);
+		assert_string_not_equal(lw_stop_reason_name((enum lw_stop_reason)reason), "?");
+		finish(&actor.stopping, 0);
+		tear_down(state);
+	}
+	set_up(state);
+	assert_string_equal(lw_stop_reason_name((enum lw_stop_reason)18), "?");
+	assert_string_equal(lw_start_origin_name((enum lw_start_origin)0), "?");
+	assert_string_equal(lw_start_origin_name(LW_START_BOOT), "boot");
+	assert_string_equal(lw_start_origin_name((enum lw_start_origin)5), "?");
+	assert_int_equal(lw_connection_origin(connection), 0);
+	connect_it();
+	assert_int_equal(lw_connection_origin(connection), LW_START_API);
+	assert_int_equal(lw_connection_stop(connection, (enum lw_stop_reason)18), -EINVAL);
+	assert_int_equal(lw_connection_stop(connection, (enum lw_stop_reason) - 1), -EINVAL);
+	assert_int_equal(lw_connection_status(connection), LW_STATUS_CONNECTED);
+	lw_provider_cancel(actor.provider, (enum lw_stop_reason)99, NULL);
+	dispatch();
+	assert_int_equal(actor.reason, LW_STOP_INTERNAL_ERROR);
+	finish(&actor.stopping, 0);
+	dispatch();
+}
+
+/* ---- sleep */
+
+static void sleep__freed_while_asking__let_go_once(void **state)
+{
+	(void)state;
+	connect_it();
+	assert_int_equal(lw_connection_sleep(connection, false, count_slept, &actor), 0);
+	lw_connection_free(take_pointer(connection));
+	assert_int_equal(actor.slept, 1);
+	finish(&actor.sleeping, 0);
+	finish(&actor.stopping, 0);
+	dispatch();
+	assert_int_equal(actor.slept, 1);
+}
+
+static void sleep__twice_with_wake_between__told_twice(void **state)
+{
+	(void)state;
+	connect_it();
+	for (int i = 1; i <= 2; i++) {
+		assert_int_equal(lw_connection_sleep(connection, false, count_slept, &actor), 0);
+		dispatch();
+		assert_int_equal(actor.slept, i - 1);
+		finish(&actor.sleeping, 0);
+		dispatch();
+		assert_int_equal(actor.slept, i);
+		lw_connection_wake(connection);
+		lw_connection_wake(connection);
+		dispatch();
+		assert_int_equal(actor.sleeps, i);
+		assert_int_equal(actor.wakes, i);
+		assert_int_equal(actor.slept, i);
+	}
+}
+
+static void sleep__disconnected_for_it__stays_so_until_started_after_waking(void **state)
+{
+	(void)state;
+	go_stopped_for_sleep();
+	assert_int_equal(actor.reason, LW_STOP_SLEEP);
+	assert_int_equal(actor.slept, 0);
+	finish(&actor.stopping, 0);
+	dispatch();
+	assert_int_equal(actor.slept, 1);
+	assert_int_equal(lw_connection_start(connection, NULL, NULL), -EBUSY);
+	lw_connection_wake(connection);
+	dispatch();
+	assert_int_equal(actor.wakes, 0);
+	assert_int_equal(lw_connection_status(connection), LW_STATUS_DISCONNECTED);
+	connect_it();
+}
+
+/* ---- the history */
+
+static void incidents__more_than_are_kept__newest_first_and_rows_counted(void **state)
+{
+	struct lw_connection_incident incident = { .size = sizeof(incident) };
+	struct lw_error error;
+
+	(void)state;
+	assert_false(lw_connection_incident(connection, 0, &incident));
+	connect_it();
+	make_error(&error, 1);
+	for (int i = 0; i < 3; i++)
+		lw_provider_note_error(actor.provider, &error);
+	assert_true(lw_connection_incident(connection, 0, &incident));
+	assert_int_equal(incident.times, 3);
+	assert_int_equal(incident.error.code, 1);
+	assert_false(incident.was_ending);
+	assert_true(incident.date > 0);
+	assert_false(lw_connection_incident(connection, 1, &incident));
+	lw_provider_cancel(actor.provider, LW_STOP_NONE, &error);
+	lw_provider_note_error(actor.provider, &error); /* too late */
+	dispatch();
+	finish(&actor.stopping, 0);
+	dispatch();
+	assert_true(lw_connection_incident(connection, 0, &incident));
+	assert_true(incident.was_ending);
+	assert_int_equal(incident.times, 1);
+	connect_it(); /* kept from run to run, though the last error is */
+	assert_true(lw_connection_incident(connection, 1, &incident));
+	assert_int_equal(incident.times, 3);
+	for (int i = 2; i < 40; i++) {
+		make_error(&error, i);
+		lw_provider_note_error(actor.provider, &error);
+	}
+	for (int i = 0; i < LW_CONNECTION_ERRORS_MAX; i++) {
+		assert_true(lw_connection_incident(connection, (size_t)i, &incident));
+		assert_int_equal(incident.error.code, 39 - i);
+	}
+	assert_false(lw_connection_incident(connection, LW_CONNECTION_ERRORS_MAX, &incident));
+}
+
 static void lw_connection_new__options_table__refused(void **state)
 {
 	struct lw_provider_ops no_start = ops, no_stop = ops, no_layer = ops, other_layer = ops;
 	struct lw_connection_options wrong[7];
+	struct lw_device_options device;
 	struct lw_connection *none = NULL;
 	struct lw_error error;
 
@@ -1046,7 +1480,7 @@ static void lw_connection_new__options_table__refused(void **state)
 	other_layer.layer = LW_LAYER_IP;
 	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++)
 		wrong[i] = usual_options();
-	wrong[0].size--;
+	wrong[0].size = 0;
 	wrong[1].ops = NULL;
 	wrong[2].ops = &no_start;
 	wrong[3].ops = &no_stop;
@@ -1057,12 +1491,13 @@ static void lw_connection_new__options_table__refused(void **state)
 		assert_int_equal(lw_connection_new(loop, &wrong[i], &none, &error), -EINVAL);
 		assert_memory_equal(error.text, "a connection needs ", 19);
 	}
-	wrong[6].device = (struct lw_device_options){ .size = sizeof(wrong[6].device),
-						      .kind = LW_DEVICE_KERNEL,
-						      .layer = LW_LAYER_ETHERNET,
-						      .name = "sixteen-letters-" };
+	device = (struct lw_device_options){ .size = sizeof(device),
+					     .kind = LW_DEVICE_KERNEL,
+					     .layer = LW_LAYER_ETHERNET,
+					     .name = "sixteen-letters-" };
+	wrong[6].device = &device;
 	assert_int_equal(lw_connection_new(loop, &wrong[6], &none, &error), -EINVAL);
-	wrong[6].device.name = "fifteen-letters";
+	device.name = "fifteen-letters";
 	assert_int_equal(lw_connection_new(loop, &wrong[6], &none, &error), 0);
 	lw_connection_free(none);
 	lw_connection_free(NULL);
@@ -1079,7 +1514,7 @@ static void finish_both(void)
  * not. */
 static void lw_connection_free__in_every_state__stopped_at_once_and_nothing_left(void **state)
 {
-	static const int stops[WAYS] = { 0, 1, 1, 1, 1, 1 };
+	static const int stops[WAYS] = { 0, 1, 1, 1, 1, 1, 1, 0, 1 };
 
 	for (int manner = 0; manner < 4; manner++) {
 		for (size_t w = 0; w < WAYS; w++) {
@@ -1172,6 +1607,13 @@ int main(void)
 		LIFE(message__more_than_may_wait__refused),
 		LIFE(borrowed_flow__run_over__free_of_reads_and_captures),
 		LIFE(start__device_that_cannot_be_opened__returned_and_remembered),
+		LIFE(lw_connection_new__options_of_other_versions__taken_unless_they_ask_for_more),
+		LIFE(start__options_that_cannot_be__refused),
+		LIFE(reasons_and_origins__every_one__has_its_name_and_goes_through),
+		LIFE(sleep__freed_while_asking__let_go_once),
+		LIFE(sleep__twice_with_wake_between__told_twice),
+		LIFE(sleep__disconnected_for_it__stays_so_until_started_after_waking),
+		LIFE(incidents__more_than_are_kept__newest_first_and_rows_counted),
 		LIFE(lw_connection_new__options_table__refused),
 		cmocka_unit_test(
 			lw_connection_free__in_every_state__stopped_at_once_and_nothing_left),

@@ -72,14 +72,17 @@ static void dispatch(void)
 
 static void make_connection(enum lw_device_kind kind, const char *name, int descriptor)
 {
+	const struct lw_device_options device = {
+		.size = sizeof(device),
+		.kind = kind,
+		.layer = LW_LAYER_ETHERNET,
+		.name = name,
+		.descriptor = descriptor,
+	};
 	const struct lw_connection_options options = {
 		.size = sizeof(options),
 		.ops = &ops,
-		.device = { .size = sizeof(options.device),
-			    .kind = kind,
-			    .layer = LW_LAYER_ETHERNET,
-			    .name = name,
-			    .descriptor = descriptor },
+		.device = &device,
 	};
 
 	assert_int_equal(lw_connection_new(loop, &options, &connection, NULL), 0);
