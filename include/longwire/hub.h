@@ -31,7 +31,7 @@ enum lw_between {
 };
 
 enum {
-	LW_HUB_CLIENTS_MAX = 1024,
+	LW_HUB_CLIENTS_MAX = 4096,
 	LW_HUB_LISTEN_MAX = 16,
 	LW_PORT_PINS_MAX = 8,
 	LW_PORT_NAME_SIZE = 64

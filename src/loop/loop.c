@@ -39,6 +39,7 @@ struct lw_loop {
 	struct deferred_queue running;  /* taken by the present pass, not yet run */
 	struct deferred_queue ending;   /* waiting for lw_loop_free */
 	struct posts posts;
+	void *local;
 
 	uint64_t (*clock)(void *user);
 	void *clock_user;
@@ -421,7 +422,7 @@ void lw_loop_free(struct lw_loop *loop)
 			;
 	while (run_queue(loop, &loop->ending) > 0);
 	loop_remove(&loop->wake);
-	assert(loop->n_sources == 0 && loop->timers.n == 0);
+	assert(loop->n_sources == 0 && loop->timers.n == 0 && !loop->local);
 	close_fd(&loop->wake.fd);
 	close_fd(&loop->epoll);
 	pthread_mutex_destroy(&loop->posts.lock);
@@ -429,6 +430,16 @@ void lw_loop_free(struct lw_loop *loop)
 	pthread_mutex_destroy(&loop->gate);
 	free(loop->timers.entries);
 	free(loop);
+}
+
+void *loop_local(const struct lw_loop *loop)
+{
+	return loop->local;
+}
+
+void loop_set_local(struct lw_loop *loop, void *local)
+{
+	loop->local = local;
 }
 
 int lw_loop_fd(const struct lw_loop *loop)

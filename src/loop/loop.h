@@ -113,6 +113,11 @@ void loop_release(struct lw_loop *loop);
 /* The number of the loop that this thread runs; 0 for any but a worker's. */
 extern _Thread_local unsigned loop_worker_number;
 
+/* One object of whoever works on this loop's thread, to be found by the loop; taken away again before
+ * the loop is freed. */
+void *loop_local(const struct lw_loop *loop);
+void loop_set_local(struct lw_loop *loop, void *local);
+
 static inline uint64_t loop_now_ms(const struct lw_loop *loop)
 {
 	return lw_loop_now_ns(loop) / 1000000;

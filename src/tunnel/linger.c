@@ -2,6 +2,7 @@
 /* Sockets of ended streams, until their last bytes have gone and the peer has read them. */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
@@ -24,7 +25,7 @@ static void linger_free(struct lingering *linger)
 	loop_remove(&linger->source);
 	loop_timer_done(linger->loop, &linger->deadline);
 	close_fd(&linger->source.fd);
-	memory_unmap(linger->data, STREAM_SEND_SIZE);
+	free(linger->data);
 	free(linger);
 }
 
@@ -85,9 +86,13 @@ void stream_linger(struct stream *stream, struct list *lingers)
 		linger_free(linger);
 		return;
 	}
-	linger->data = take_pointer(stream->send);
-	linger->offset = stream->send_offset;
-	linger->length = stream->send_length;
+	linger->length = stream->send_length - stream->send_offset;
+	if (linger->length)
+		linger->data = malloc(linger->length);
+	if (linger->data)
+		memcpy(linger->data, stream->outward->send + stream->send_offset, linger->length);
+	else
+		linger->length = 0; /* no memory: the goodbye is lost, nothing else */
 	if (loop_add(linger->loop, &linger->source, EPOLLIN | EPOLLOUT) < 0) {
 		linger_free(linger);
 		return;

@@ -321,17 +321,20 @@ static void got_probe(struct session *session, const struct unit *unit)
 
 static void flush_packets(struct session *session)
 {
-	size_t n = session->n_packets;
+	struct scratch *scratch = session->stream.scratch;
+	size_t n = scratch->n_packets;
 
-	session->n_packets = 0;
+	scratch->n_packets = 0;
 	if (n && is_live(session))
-		session->ops->packets(session, session->packets, n);
+		session->ops->packets(session, scratch->packets, n);
 }
 
 static void got_packet(struct session *session, const struct lw_packet *packet)
 {
-	session->packets[session->n_packets++] = *packet;
-	if (session->n_packets == SESSION_PACKETS)
+	struct scratch *scratch = session->stream.scratch;
+
+	scratch->packets[scratch->n_packets++] = *packet;
+	if (scratch->n_packets == SCRATCH_PACKETS)
 		flush_packets(session);
 }
 
@@ -350,7 +353,8 @@ static void got_frame(struct session *session, const struct unit *unit)
 /* What the peer claims of the frame is true, and rebuilt from the frame, or the frame is dropped. */
 static void got_offload_frame(struct session *session, const struct unit *unit)
 {
-	struct lw_offload *rebuilt = &session->offloads[session->n_packets], claimed;
+	struct scratch *scratch = session->stream.scratch;
+	struct lw_offload *rebuilt = &scratch->offloads[scratch->n_packets], claimed;
 	struct lw_packet packet;
 	uint16_t header_length;
 
@@ -527,6 +531,8 @@ static void timer_due(struct loop_timer *timer)
 		session->next_probe_ns = now + SESSION_PROBE_MS * ns_per_ms;
 		if (session->state == SESSION_UP)
 			probe_due(session);
+		if (session->scheduler)
+			scheduler_trim(session->scheduler);
 	}
 	if (session->state != SESSION_ENDED)
 		loop_timer_set(session->loop, &session->timer, MIN(dead, session->next_probe_ns));
@@ -549,8 +555,7 @@ int session_new(struct lw_loop *loop, int fd, struct tls_session *tls,
 	session->mtu = session->network_mtu = options->mtu;
 	session->is_tls13 = tls->open.version >= 0x0304;
 	snprintf(session->tls, sizeof(session->tls), "%s", tls->description);
-	session->segment = memory_map(LW_PACKET_MAX);
-	result = session->segment ? loop_timer_init(loop, &session->timer, timer_due) : -ENOMEM;
+	result = loop_timer_init(loop, &session->timer, timer_due);
 	if (result >= 0)
 		result = stream_init(&session->stream, loop, fd, tls, &stream_ops);
 	if (result < 0) {
@@ -583,7 +588,6 @@ void session_free(struct session *session, struct list *lingers)
 		stream_linger(&session->stream, lingers);
 	stream_done(&session->stream);
 	scheduler_free(session->scheduler);
-	memory_unmap(session->segment, LW_PACKET_MAX);
 	free(session);
 }
 

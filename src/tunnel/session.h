@@ -39,7 +39,6 @@ enum session_state { SESSION_HELLO = 1, SESSION_UP, SESSION_DRAINING, SESSION_EN
 enum {
 	SESSION_PROBE_MS = 3000,
 	SESSION_DEAD_MS = 10000,
-	SESSION_PACKETS = 64,
 };
 
 struct session_end {
@@ -98,10 +97,6 @@ struct session {
 	struct loop_timer timer; /* probes and death */
 	uint64_t hello_due_ns, next_probe_ns, got_probe_us, got_probe_at_us;
 	struct session_end end;
-	struct lw_packet packets[SESSION_PACKETS]; /* of the batch under way */
-	struct lw_offload offloads[SESSION_PACKETS];
-	size_t n_packets;
-	uint8_t *segment; /* one packet of a super-frame that is cut here; LW_PACKET_MAX bytes */
 };
 
 /* fd and session (TLS) are taken on success. 0 or a negative errno. */

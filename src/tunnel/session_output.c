@@ -40,14 +40,15 @@ static enum lw_drop output_plain(struct session *session, const uint8_t *data, s
 /* The peer cannot take it as it is, or may not be told: finish it here. */
 static enum lw_drop output_segments(struct session *session, const struct lw_packet *packet)
 {
+	uint8_t *segment = session->stream.scratch->segment;
 	enum lw_drop drop = LW_DROP_NONE;
 	struct segmenter segmenter;
 	size_t length;
 
 	if (segmenter_init(&segmenter, packet) < 0 || segmenter_room(&segmenter) > LW_PACKET_MAX)
 		return LW_DROP_OFFLOAD;
-	while ((length = segmenter_next(&segmenter, session->segment)) && drop == LW_DROP_NONE)
-		drop = output_plain(session, session->segment, length);
+	while ((length = segmenter_next(&segmenter, segment)) && drop == LW_DROP_NONE)
+		drop = output_plain(session, segment, length);
 	return drop;
 }
 

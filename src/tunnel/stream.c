@@ -11,8 +11,6 @@
 #include "base/memory.h"
 #include "flow/scheduler.h"
 
-enum { PLAIN_SIZE = UNIT_SIZE_MAX + STREAM_RECEIVE_SIZE + RECORD_PLAIN_MAX };
-
 bool stream_is_open(const struct stream *stream)
 {
 	return !stream->end;
@@ -32,12 +30,39 @@ static size_t unsent(const struct stream *stream)
 	return stream->send_length - stream->send_offset;
 }
 
+static bool take_inward(struct stream *stream)
+{
+	if (!stream->inward)
+		stream->inward = scratch_take_inward(stream->scratch);
+	return stream->inward;
+}
+
+static bool take_outward(struct stream *stream)
+{
+	if (!stream->outward)
+		stream->outward = scratch_take_outward(stream->scratch);
+	return stream->outward;
+}
+
+/* Back to where others find them, unless something is in them. */
+static void give_inward(struct stream *stream)
+{
+	if (!stream->receive_length && !stream->plain_length)
+		scratch_give_inward(stream->scratch, take_pointer(stream->inward));
+}
+
+static void give_outward(struct stream *stream)
+{
+	if (!unsent(stream) && !stream->staged && !stream->control_length)
+		scratch_give_outward(stream->scratch, take_pointer(stream->outward));
+}
+
 /* Sealed bytes that still wait go to the front of the buffer. */
 static void make_room(struct stream *stream)
 {
 	if (!stream->send_offset)
 		return;
-	memmove(stream->send, stream->send + stream->send_offset, unsent(stream));
+	memmove(stream->outward->send, stream->outward->send + stream->send_offset, unsent(stream));
 	stream->send_length -= stream->send_offset;
 	stream->send_offset = 0;
 }
@@ -64,7 +89,7 @@ static void set_blocked(struct stream *stream, bool is_blocked)
 static bool send_sealed(struct stream *stream)
 {
 	while (unsent(stream)) {
-		ssize_t n = send(stream->source.fd, stream->send + stream->send_offset,
+		ssize_t n = send(stream->source.fd, stream->outward->send + stream->send_offset,
 				 unsent(stream), MSG_NOSIGNAL);
 
 		if (n < 0 && errno == EINTR)
@@ -94,8 +119,9 @@ static bool send_sealed(struct stream *stream)
 static bool seal(struct stream *stream, const uint8_t *data, size_t length)
 {
 	size_t taken = 0;
-	ssize_t n = record_seal(stream->sealer, data, length, stream->send + stream->send_length,
-				STREAM_SEND_SIZE - stream->send_length, &taken);
+	ssize_t n = record_seal(stream->sealer, data, length,
+				stream->outward->send + stream->send_length,
+				SCRATCH_SEND_SIZE - stream->send_length, &taken);
 
 	if (n > 0)
 		stream->send_length += (size_t)n;
@@ -113,8 +139,9 @@ static bool renew_key(struct stream *stream)
 	if (likely(!stream->owes_update &&
 		   !(stream->may_update && record_sealer_wants_renewal(stream->sealer))))
 		return true;
-	n = record_seal_key_update(stream->sealer, false, stream->send + stream->send_length,
-				   STREAM_SEND_SIZE - stream->send_length);
+	n = record_seal_key_update(stream->sealer, false,
+				   stream->outward->send + stream->send_length,
+				   SCRATCH_SEND_SIZE - stream->send_length);
 	if (n <= 0)
 		return false;
 	stream->send_length += (size_t)n;
@@ -129,7 +156,7 @@ static bool has_room(const struct stream *stream, size_t length)
 	enum { SLACK = 4 * (RECORD_OVERHEAD_MAX + 8) };
 
 	return record_sealed_size(stream->sealer, length) + SLACK <=
-	       STREAM_SEND_SIZE - stream->send_length;
+	       SCRATCH_SEND_SIZE - stream->send_length;
 }
 
 static bool seal_staging(struct stream *stream)
@@ -137,7 +164,7 @@ static bool seal_staging(struct stream *stream)
 	size_t length = stream->staged;
 
 	stream->staged = 0;
-	return !length || seal(stream, stream->staging, length);
+	return !length || seal(stream, stream->outward->staging, length);
 }
 
 static bool seal_control(struct stream *stream)
@@ -146,17 +173,18 @@ static bool seal_control(struct stream *stream)
 
 	if (!length)
 		return true;
-	if (!seal(stream, stream->control, length))
+	if (!seal(stream, stream->outward->control, length))
 		return false;
 	stream->control_length -= length;
-	memmove(stream->control, stream->control + length, stream->control_length);
+	memmove(stream->outward->control, stream->outward->control + length,
+		stream->control_length);
 	return true;
 }
 
 static void stage(struct stream *stream, const uint8_t *data, size_t length)
 {
 	if (length)
-		memcpy(stream->staging + stream->staged, data, length);
+		memcpy(stream->outward->staging + stream->staged, data, length);
 	stream->staged += length;
 }
 
@@ -173,7 +201,7 @@ static bool put_unit(struct stream *stream, const uint8_t *header, size_t header
 		if (!seal_staging(stream))
 			return false;
 		begin = header_length ? MIN(length, RECORD_PLAIN_MAX - header_length) : 0;
-	} else if (stream->staged + header_length + length > STREAM_STAGING_SIZE &&
+	} else if (stream->staged + header_length + length > SCRATCH_STAGING_SIZE &&
 		   !seal_staging(stream)) {
 		return false;
 	}
@@ -188,13 +216,15 @@ bool stream_offer(struct stream *stream, const uint8_t *header, size_t header_le
 {
 	if (stream->end || stream->last || stream->is_blocked ||
 	    !scheduler_is_empty(stream->scheduler) ||
-	    !has_room(stream, stream->staged + header_length + length))
+	    !has_room(stream, stream->staged + header_length + length) || !take_outward(stream))
 		return false;
 	if (!renew_key(stream) || !put_unit(stream, header, header_length, data, length)) {
 		stream_finish(stream, STREAM_END_LOST, "no more records may be sealed");
 		return true;
 	}
-	if (stream->send_length >= STREAM_CHUNK)
+	if (unlikely(scratch_is_crowded(stream->scratch)))
+		stream_flush(stream);
+	else if (stream->send_length >= STREAM_CHUNK)
 		(void)send_sealed(stream);
 	return true;
 }
@@ -241,9 +271,20 @@ static void tell_drained(struct stream *stream)
 	stream->ops->drained(stream);
 }
 
+static bool has_to_say(const struct stream *stream)
+{
+	return stream->outward || stream->owes_update || stream->last == STREAM_LAST_WANTED ||
+	       stream->last == STREAM_LAST_SEALED ||
+	       (stream->scheduler && !scheduler_is_empty(stream->scheduler));
+}
+
 void stream_flush(struct stream *stream)
 {
-	while (!stream->end && !stream->is_blocked) {
+	while (!stream->end && !stream->is_blocked && has_to_say(stream)) {
+		if (!take_outward(stream)) {
+			stream_finish(stream, STREAM_END_LOST, "no memory for what is sent");
+			return;
+		}
 		if (!renew_key(stream) || !seal_staging(stream) || !seal_control(stream) ||
 		    !seal_frames(stream) || !seal_last(stream)) {
 			stream_finish(stream, STREAM_END_LOST, "no more records may be sealed");
@@ -251,11 +292,12 @@ void stream_flush(struct stream *stream)
 		}
 		if (!unsent(stream)) {
 			tell_drained(stream);
-			return;
+			break;
 		}
 		if (!send_sealed(stream))
-			return;
+			break;
 	}
+	give_outward(stream);
 }
 
 void stream_say_last(struct stream *stream)
@@ -266,12 +308,14 @@ void stream_say_last(struct stream *stream)
 
 int stream_send(struct stream *stream, enum unit_type type, const void *body, size_t length)
 {
-	uint8_t *p = stream->control + stream->control_length;
+	uint8_t *p;
 
 	if (stream->end || stream->last)
 		return -EPIPE;
-	if (length + UNIT_HEADER_SIZE > STREAM_CONTROL_MAX - stream->control_length)
+	if (length + UNIT_HEADER_SIZE > SCRATCH_CONTROL_SIZE - stream->control_length ||
+	    !take_outward(stream))
 		return -ENOBUFS;
+	p = stream->outward->control + stream->control_length;
 	unit_encode_header(p, (uint8_t)type, (uint32_t)length);
 	if (length)
 		memcpy(p + UNIT_HEADER_SIZE, body, length);
@@ -284,13 +328,15 @@ static void seal_ending(struct stream *stream, enum record_alert alert)
 {
 	ssize_t n;
 
+	if (!take_outward(stream))
+		return;
 	make_room(stream);
 	if (record_sealed_size(stream->sealer, stream->control_length) +
 		    (size_t)RECORD_OVERHEAD_MAX * 2 <=
-	    STREAM_SEND_SIZE - stream->send_length)
+	    SCRATCH_SEND_SIZE - stream->send_length)
 		(void)(seal_staging(stream) && seal_control(stream));
-	n = record_seal_alert(stream->sealer, alert, stream->send + stream->send_length,
-			      STREAM_SEND_SIZE - stream->send_length);
+	n = record_seal_alert(stream->sealer, alert, stream->outward->send + stream->send_length,
+			      SCRATCH_SEND_SIZE - stream->send_length);
 	if (n > 0)
 		stream->send_length += (size_t)n;
 }
@@ -305,6 +351,7 @@ static void finish_with_alert(struct stream *stream, enum stream_end end, const 
 	if (end != STREAM_END_LOST) {
 		seal_ending(stream, alert);
 		(void)send_sealed(stream);
+		give_outward(stream);
 	}
 	loop_timer_cancel(&stream->stall);
 	loop_remove(&stream->source);
@@ -324,7 +371,7 @@ static void deliver_units(struct stream *stream)
 
 	while (!stream->end && !stream->is_paused) {
 		enum unit_result result =
-			unit_decode(stream->plain + offset, stream->plain_length - offset,
+			unit_decode(stream->inward->plain + offset, stream->plain_length - offset,
 				    stream->frame_max, &unit, &needed);
 
 		if (result == UNIT_NEED_MORE)
@@ -339,7 +386,8 @@ static void deliver_units(struct stream *stream)
 	stream->ops->batch_end(stream);
 	stream->plain_length -= offset;
 	if (offset && stream->plain_length)
-		memmove(stream->plain, stream->plain + offset, stream->plain_length);
+		memmove(stream->inward->plain, stream->inward->plain + offset,
+			stream->plain_length);
 }
 
 /* Open what has been received and deliver it. */
@@ -351,10 +399,10 @@ static void open_records(struct stream *stream)
 
 	do {
 		opened = (struct record_opened){ 0 };
-		status = record_open(stream->opener, stream->receive + offset,
+		status = record_open(stream->opener, stream->inward->receive + offset,
 				     stream->receive_length - offset,
-				     stream->plain + stream->plain_length,
-				     PLAIN_SIZE - stream->plain_length, &opened);
+				     stream->inward->plain + stream->plain_length,
+				     SCRATCH_PLAIN_SIZE - stream->plain_length, &opened);
 		offset += opened.taken;
 		stream->plain_length += opened.plain;
 		stream->opened_bytes += opened.plain;
@@ -364,7 +412,8 @@ static void open_records(struct stream *stream)
 
 	stream->receive_length -= offset;
 	if (offset && stream->receive_length)
-		memmove(stream->receive, stream->receive + offset, stream->receive_length);
+		memmove(stream->inward->receive, stream->inward->receive + offset,
+			stream->receive_length);
 	if (stream->owes_update)
 		stream_flush(stream);
 	if (stream->is_paused) /* how it ends is told again, behind what waits */
@@ -380,9 +429,14 @@ static void open_records(struct stream *stream)
 
 static void receive(struct stream *stream)
 {
-	ssize_t n = recv(stream->source.fd, stream->receive + stream->receive_length,
-			 STREAM_RECEIVE_SIZE - stream->receive_length, 0);
+	ssize_t n;
 
+	if (!take_inward(stream)) {
+		stream_finish(stream, STREAM_END_LOST, "no memory for what is received");
+		return;
+	}
+	n = recv(stream->source.fd, stream->inward->receive + stream->receive_length,
+		 SCRATCH_RECEIVE_SIZE - stream->receive_length, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0) {
@@ -404,10 +458,12 @@ static void socket_event(struct loop_source *source, uint32_t events)
 {
 	struct stream *stream = container_of(source, struct stream, source);
 
-	if (!stream->is_paused && events & (EPOLLIN | EPOLLHUP | EPOLLERR))
+	if (!stream->is_paused && events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
 		receive(stream);
-	else if (events & (EPOLLHUP | EPOLLERR))
+		give_inward(stream);
+	} else if (events & (EPOLLHUP | EPOLLERR)) {
 		stream_finish(stream, STREAM_END_LOST, "the connection was cut while it waited");
+	}
 	if (events & EPOLLOUT && !stream->end) {
 		set_blocked(stream, false);
 		if (send_sealed(stream))
@@ -426,13 +482,8 @@ static int allocate(struct stream *stream, const struct tls_session *session)
 {
 	int result;
 
-	stream->receive = memory_map(STREAM_RECEIVE_SIZE);
-	stream->plain = memory_map(PLAIN_SIZE);
-	stream->send = memory_map(STREAM_SEND_SIZE);
-	stream->control = memory_map(STREAM_CONTROL_MAX);
-	stream->staging = memory_map(STREAM_STAGING_SIZE);
-	if (!stream->receive || !stream->plain || !stream->send || !stream->control ||
-	    !stream->staging)
+	stream->scratch = scratch_use(stream->loop);
+	if (!stream->scratch)
 		return -ENOMEM;
 	result = record_sealer_new(&session->seal, NULL, &stream->sealer);
 	if (result < 0)
@@ -440,10 +491,12 @@ static int allocate(struct stream *stream, const struct tls_session *session)
 	result = record_opener_new(&session->open, NULL, &stream->opener);
 	if (result < 0)
 		return result;
-	if (session->early_length > STREAM_RECEIVE_SIZE / 2)
+	if (session->early_length > SCRATCH_RECEIVE_SIZE / 2)
 		return -EPROTO;
+	if (session->early_length && !take_inward(stream))
+		return -ENOMEM;
 	if (session->early_length)
-		memcpy(stream->receive, session->early, session->early_length);
+		memcpy(stream->inward->receive, session->early, session->early_length);
 	stream->receive_length = session->early_length;
 	return 0;
 }
@@ -453,8 +506,14 @@ static void read_waiting(struct loop_deferred *deferred)
 {
 	struct stream *stream = container_of(deferred, struct stream, reading);
 
-	if (!stream->end && !stream->is_paused)
-		open_records(stream);
+	if (stream->end || stream->is_paused)
+		return;
+	if (!take_inward(stream)) {
+		stream_finish(stream, STREAM_END_LOST, "no memory for what is received");
+		return;
+	}
+	open_records(stream);
+	give_inward(stream);
 }
 
 void stream_pause(struct stream *stream)
@@ -512,10 +571,9 @@ static void release(struct stream *stream)
 	loop_remove(&stream->source);
 	record_sealer_free(stream->sealer);
 	record_opener_free(stream->opener);
-	memory_unmap(stream->receive, STREAM_RECEIVE_SIZE);
-	memory_unmap(stream->plain, PLAIN_SIZE);
-	memory_unmap(stream->control, STREAM_CONTROL_MAX);
-	memory_unmap(stream->staging, STREAM_STAGING_SIZE);
+	scratch_give_inward(stream->scratch, stream->inward);
+	scratch_give_outward(stream->scratch, stream->outward);
+	scratch_leave(stream->scratch);
 }
 
 void stream_done(struct stream *stream)
@@ -524,6 +582,5 @@ void stream_done(struct stream *stream)
 		return;
 	release(stream);
 	close_fd(&stream->source.fd);
-	memory_unmap(stream->send, STREAM_SEND_SIZE);
 	*stream = (struct stream){ 0 };
 }

@@ -8,6 +8,7 @@
  * whence they are pulled only when the socket takes bytes; a flush seals everything that waits
  * (control first, never inside another unit) and sends it with one call for a batch. Nothing is
  * sealed while sealed bytes are still unsent, so that what waits stays where it can be scheduled.
+ * The buffers are the loop's (scratch.h), and the stream's while something is in them.
  *
  * A stream ends once: OPEN → ENDED. ended() is told from the deferred pass, with who broke what.
  * What is in flight then (goodbye, alert) is sent as far as the socket takes it; stream_linger()
@@ -32,19 +33,16 @@
 #include "loop/loop.h"
 #include "tls/handshake.h"
 #include "tunnel/receive_window.h"
+#include "tunnel/scratch.h"
 #include "wire/unit.h"
 
 struct scheduler;
 struct stream;
 
 enum {
-	STREAM_RECEIVE_SIZE = 256 * 1024,
-	STREAM_SEND_SIZE = 256 * 1024,
-	STREAM_STAGING_SIZE = 2 * RECORD_PLAIN_MAX, /* where small units become whole records */
-	STREAM_DIRECT_MIN = 4096,                   /* larger units are sealed where they lie */
+	STREAM_DIRECT_MIN = 4096, /* larger units are sealed where they lie */
 	STREAM_CHUNK = 64 * 1024, /* sealed before it is sent: it stays in the cache */
-	STREAM_CONTROL_MAX = 256 * 1024,
-	STREAM_STALL_MS = 30000, /* alive but not draining */
+	STREAM_STALL_MS = 30000,  /* alive but not draining */
 	STREAM_LINGER_MS = 1000,
 };
 
@@ -87,7 +85,9 @@ struct stream {
 	struct loop_deferred reading, ending;
 	struct record_sealer *sealer;
 	struct record_opener *opener;
-	uint8_t *receive, *plain, *send, *control, *staging;
+	struct scratch *scratch;
+	struct scratch_inward *inward;   /* NULL: nothing has come that waits for its rest */
+	struct scratch_outward *outward; /* NULL: nothing waits */
 	size_t receive_length, plain_length, send_offset, send_length, control_length, staged;
 	enum stream_end end; /* 0: open */
 	char end_text[160];
@@ -108,8 +108,8 @@ int stream_init(struct stream *stream, struct lw_loop *loop, int fd, struct tls_
 /* Closes the socket; ended() will not run. Accepts one that is all zero. */
 void stream_done(struct stream *stream);
 
-/* Queue a control unit; it goes with the next flush. 0, -ENOBUFS when STREAM_CONTROL_MAX wait,
- * -EPIPE after the end or stream_say_last(). */
+/* Queue a control unit; it goes with the next flush. 0, -ENOBUFS when SCRATCH_CONTROL_SIZE
+ * wait, -EPIPE after the end or stream_say_last(). */
 int stream_send(struct stream *stream, enum unit_type type, const void *body, size_t length);
 /*
  * Take a unit of header and data now, if nothing waits before it: no queue, and no copy of what is

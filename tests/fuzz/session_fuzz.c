@@ -78,7 +78,7 @@ static void packets(struct session *session, const struct lw_packet *given, size
 {
 	struct run *run = session->user;
 
-	if (!run->outcome.ups || run->outcome.ends || !n || n > SESSION_PACKETS)
+	if (!run->outcome.ups || run->outcome.ends || !n || n > SCRATCH_PACKETS)
 		fail("packets at a wrong time, or a wrong number");
 	for (size_t i = 0; i < n; i++)
 		add(&run->outcome, given[i].data, given[i].length);

@@ -23,6 +23,7 @@ struct rig_host {
 	uint8_t *frames[RIG_FRAMES_MAX];
 	size_t lengths[RIG_FRAMES_MAX];
 	size_t n;
+	bool only_counts; /* keeps no frames: n says how many came */
 };
 
 struct rig_wire {
