@@ -15,12 +15,18 @@ enum lw_carrier {
 	LW_CARRIER_FOLLOW = 2, /* on while connected: a DHCP client sees the change and renews */
 };
 
-enum { LW_SETTINGS_ADDRESSES_MAX = 32, LW_SETTINGS_ROUTES_MAX = 512 };
+enum {
+	LW_SETTINGS_ADDRESSES_MAX = 32,
+	LW_SETTINGS_ROUTES_MAX = 512,
+	LW_SETTINGS_ROUTERS_MAX = 2,
+};
 
 /*
  * One struct for both layers. Zero and NULL mean "leave alone". Strings are copied at the call.
  *
- * The kernel adds the connected route of each address itself. A route's next hop is the interface.
+ * The kernel adds the connected route of each address itself. A route's next hop is the interface,
+ * or (Ethernet) the router of its family. How included routes and the machine's own get along is
+ * decided by the connection's options (longwire/connection.h), not by who sets them.
  */
 struct lw_network_settings {
 	size_t size;
@@ -36,6 +42,11 @@ struct lw_network_settings {
 	const char *const *excluded_routes; /* carved out of the included ones: they go where the
 					       machine would send them without the tunnel */
 	size_t n_excluded_routes;
+	const char *const *routers; /* Ethernet: "10.20.0.1", "fd20::1"; one of each family, in the
+				       network of an address */
+	size_t n_routers;
+	uint32_t tunnel_overhead; /* the MTU is that of the path to remote_address less this, and
+				     follows it; 0: no. Not together with mtu */
 };
 
 LW_END

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 
 #include <longwire/error.h>
 
@@ -14,7 +15,7 @@
 #include "base/memory.h"
 #include "base/parse.h"
 
-enum { MTU_MIN = 576, MTU_MAX = 65535 };
+enum { MTU_MIN = 576, MTU_MAX = 65535, OVERHEAD_MAX = 1000 };
 
 /* A list of prefixes with the rule that each of them must keep. */
 struct list_rule {
@@ -125,12 +126,58 @@ static int parse_bridge(const struct lw_network_settings *from, struct network_s
 	if (!parse_is_interface_name(from->bridge))
 		return refuse_item(ret_error, "bridge", from->bridge,
 				   "is no interface name: 1 to 15 of letters, digits, . _ -");
-	if (from->n_addresses || from->n_included_routes || from->n_excluded_routes)
+	if (from->n_addresses || from->n_included_routes || from->n_excluded_routes ||
+	    from->n_routers)
 		return refuse(ret_error, "bridge",
 			      "a bridge's port has no addresses and routes of its own: give them "
 			      "to the bridge");
 	snprintf(settings->bridge, sizeof(settings->bridge), "%s", from->bridge);
 	return 0;
+}
+
+static bool is_neighbour(const struct network_settings *settings, const struct ip_address *router)
+{
+	if (router->family == AF_INET6 && router->bytes[0] == 0xfe &&
+	    (router->bytes[1] & 0xc0) == 0x80)
+		return true; /* link-local */
+	for (size_t i = 0; i < settings->n_addresses; i++)
+		if (ip_prefix_contains(&settings->addresses[i], router))
+			return true;
+	return false;
+}
+
+static int parse_router(const char *text, struct network_settings *settings,
+			struct lw_error *ret_error)
+{
+	struct ip_address router;
+
+	if (ip_address_parse(text, &router) < 0 || ip_address_is_special(&router))
+		return refuse_item(ret_error, "router", text,
+				   "is no address of a host such as 10.20.0.1 or fd20::1");
+	if (settings->n_routers && settings->routers[0].family == router.family)
+		return refuse_item(ret_error, "router", text,
+				   "is a second one of its kind: one IPv4 and one IPv6 address "
+				   "are allowed");
+	if (!is_neighbour(settings, &router))
+		return refuse_item(ret_error, "router", text,
+				   "is not in the network of any of the addresses");
+	settings->routers[settings->n_routers++] = router;
+	return 0;
+}
+
+static int parse_routers(enum lw_layer layer, const struct lw_network_settings *from,
+			 struct network_settings *settings, struct lw_error *ret_error)
+{
+	int r = 0;
+
+	if (from->n_routers && layer != LW_LAYER_ETHERNET)
+		return refuse(ret_error, "router",
+			      "an IP tunnel has none: packets go to the hub as they are");
+	if (from->n_routers > LW_SETTINGS_ROUTERS_MAX)
+		return refuse(ret_error, "router", "one IPv4 and one IPv6 address are allowed");
+	for (size_t i = 0; r == 0 && i < from->n_routers; i++)
+		r = parse_router(from->routers[i] ? from->routers[i] : "", settings, ret_error);
+	return r;
 }
 
 static int parse_scalars(enum lw_layer layer, const struct lw_network_settings *from,
@@ -144,6 +191,11 @@ static int parse_scalars(enum lw_layer layer, const struct lw_network_settings *
 		return refuse(ret_error, "bridge", "an IP tunnel cannot be a bridge's port");
 	if (from->mtu != 0 && (from->mtu < MTU_MIN || from->mtu > MTU_MAX))
 		return refuse(ret_error, "mtu", "must be 576 to 65535 bytes");
+	if (from->tunnel_overhead > OVERHEAD_MAX)
+		return refuse(ret_error, "tunnel-overhead", "must be 1 to 1000 bytes");
+	if (from->mtu && from->tunnel_overhead)
+		return refuse(ret_error, "tunnel-overhead",
+			      "is another way to say mtu, only one of them is allowed");
 	if ((unsigned)from->carrier > LW_CARRIER_FOLLOW)
 		return refuse(ret_error, "carrier", "must be hold or follow");
 	if (from->remote_address &&
@@ -153,6 +205,7 @@ static int parse_scalars(enum lw_layer layer, const struct lw_network_settings *
 		snprintf(settings->remote_address, sizeof(settings->remote_address), "%s",
 			 from->remote_address);
 	settings->mtu = from->mtu;
+	settings->tunnel_overhead = from->tunnel_overhead;
 	settings->carrier = from->carrier;
 	if (from->ethernet_address)
 		r = parse_ethernet_address(from->ethernet_address, settings, ret_error);
@@ -192,6 +245,8 @@ int network_settings_parse(enum lw_layer layer, const struct lw_network_settings
 	r = parse_scalars(layer, &known, &settings, ret_error);
 	if (r == 0)
 		r = parse_lists(&known, &settings, ret_error);
+	if (r == 0)
+		r = parse_routers(layer, &known, &settings, ret_error);
 	if (r < 0) {
 		network_settings_done(&settings);
 		return r;
@@ -240,12 +295,24 @@ static bool lists_equal(const struct ip_prefix *a, size_t n_a, const struct ip_p
 	return true;
 }
 
+static bool routers_equal(const struct network_settings *a, const struct network_settings *b)
+{
+	if (a->n_routers != b->n_routers)
+		return false;
+	for (size_t i = 0; i < a->n_routers; i++)
+		if (!ip_address_equal(&a->routers[i], &b->routers[i]))
+			return false;
+	return true;
+}
+
 bool network_settings_equal(const struct network_settings *a, const struct network_settings *b)
 {
 	return strcmp(a->remote_address, b->remote_address) == 0 &&
 	       a->has_ethernet_address == b->has_ethernet_address &&
 	       memcmp(a->ethernet_address, b->ethernet_address, sizeof(a->ethernet_address)) == 0 &&
-	       a->mtu == b->mtu && strcmp(a->bridge, b->bridge) == 0 && a->carrier == b->carrier &&
+	       a->mtu == b->mtu && a->tunnel_overhead == b->tunnel_overhead &&
+	       routers_equal(a, b) && strcmp(a->bridge, b->bridge) == 0 &&
+	       a->carrier == b->carrier &&
 	       lists_equal(a->addresses, a->n_addresses, b->addresses, b->n_addresses) &&
 	       lists_equal(a->included_routes, a->n_included_routes, b->included_routes,
 			   b->n_included_routes) &&

@@ -8,6 +8,8 @@
 
 #include <longwire/settings.h>
 
+#include "base/address.h"
+
 struct lw_error;
 
 /* Everything parsed; no strings to read again. An absent MAC, bridge or MTU is all zero. */
@@ -15,7 +17,7 @@ struct network_settings {
 	char remote_address[80];
 	uint8_t ethernet_address[6];
 	bool has_ethernet_address;
-	uint32_t mtu;
+	uint32_t mtu, tunnel_overhead; /* one of them at most */
 	char bridge[16];
 	enum lw_carrier carrier;
 	struct ip_prefix *addresses;
@@ -24,13 +26,16 @@ struct network_settings {
 	size_t n_included_routes;
 	struct ip_prefix *excluded_routes;
 	size_t n_excluded_routes;
+	struct ip_address routers[LW_SETTINGS_ROUTERS_MAX];
+	size_t n_routers;
 };
 
 /*
  * Parse and validate for a layer. 0, -ENOMEM, or -EINVAL with ret_error (domain TUNNEL,
  * SETTINGS_INVALID) naming the field and what is allowed. Refused: Ethernet-only fields on IP,
  * bridge together with addresses or routes, MTU outside 576 … 65535, group or zero MACs, special
- * addresses, routes with host bits set, more than the maxima, duplicates.
+ * addresses, routes with host bits set, more than the maxima, duplicates, a router that is not in the
+ * network of an address, two routers of one family.
  */
 int network_settings_parse(enum lw_layer layer, const struct lw_network_settings *from,
 			   struct network_settings *ret_settings, struct lw_error *ret_error);

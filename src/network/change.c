@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "base/memory.h"
+#include "network/guard.h"
 #include "network/nftables.h"
 
 /* ---- Lists */
@@ -30,13 +31,25 @@ int changes_append(struct changes *changes, const struct change *change)
 	return 0;
 }
 
+static bool has_script(enum change_kind kind)
+{
+	return kind == CHANGE_FIREWALL || kind == CHANGE_GUARD;
+}
+
 void changes_done(struct changes *changes)
 {
 	for (size_t i = 0; i < changes->n; i++)
-		if (changes->items[i].kind == CHANGE_FIREWALL)
+		if (has_script(changes->items[i].kind))
 			free(changes->items[i].value.script);
 	free(changes->items);
 	*changes = (struct changes){ 0 };
+}
+
+static bool is_same_rule(const struct rule *a, const struct rule *b)
+{
+	return a->family == b->family && a->priority == b->priority && a->table == b->table &&
+	       a->not_mark == b->not_mark && a->not_mask == b->not_mask &&
+	       a->suppress == b->suppress;
 }
 
 static bool is_same_key(const struct change *a, const struct change *b)
@@ -48,7 +61,10 @@ static bool is_same_key(const struct change *a, const struct change *b)
 		return ip_prefix_equal(&a->value.address, &b->value.address);
 	case CHANGE_ROUTE:
 		return ip_prefix_equal(&a->value.route.destination, &b->value.route.destination) &&
-		       a->value.route.metric == b->value.route.metric;
+		       a->value.route.metric == b->value.route.metric &&
+		       a->value.route.table == b->value.route.table;
+	case CHANGE_RULE:
+		return is_same_rule(&a->value.rule, &b->value.rule);
 	case CHANGE_SYSCTL:
 		return strcmp(a->path, b->path) == 0;
 	default:
@@ -84,29 +100,45 @@ bool change_same_value(const struct change *a, const struct change *b)
 	case CHANGE_SYSCTL:
 		return strcmp(a->value.text, b->value.text) == 0;
 	case CHANGE_ADDRESS:
+	case CHANGE_RULE:
 		return true;
 	case CHANGE_ROUTE:
 		return is_same_route(&a->value.route, &b->value.route);
 	case CHANGE_FIREWALL:
+	case CHANGE_GUARD:
 		return strcmp(a->value.script, b->value.script) == 0;
 	}
 	return false;
 }
 
-size_t change_diff(const struct changes *old, const struct changes *next, struct step *steps)
+static bool is_of_routing(const struct change *change)
+{
+	return change->kind == CHANGE_ROUTE || change->kind == CHANGE_RULE;
+}
+
+static size_t diff_unwanted(const struct changes *old, const struct changes *next, bool of_routing,
+			    struct step *steps)
 {
 	size_t n = 0;
 
 	for (size_t i = old->n; i-- > 0;)
-		if (!changes_find(next, &old->items[i]))
+		if (is_of_routing(&old->items[i]) == of_routing &&
+		    !changes_find(next, &old->items[i]))
 			steps[n++] = (struct step){ .old = &old->items[i] };
+	return n;
+}
+
+size_t change_diff(const struct changes *old, const struct changes *next, struct step *steps)
+{
+	size_t n = diff_unwanted(old, next, false, steps);
+
 	for (size_t i = 0; i < next->n; i++) {
 		struct change *present = changes_find(old, &next->items[i]);
 
 		if (!present || !change_same_value(present, &next->items[i]))
 			steps[n++] = (struct step){ .old = present, .next = &next->items[i] };
 	}
-	return n;
+	return n + diff_unwanted(old, next, true, steps + n);
 }
 
 /* ---- Words */
@@ -123,6 +155,10 @@ static const char *describe_text(const struct change *change, char text[CHANGE_T
 	case CHANGE_ROUTE:
 		snprintf(text, CHANGE_TEXT_SIZE, "add the route to %s",
 			 ip_prefix_format(&change->value.route.destination, inner));
+		break;
+	case CHANGE_RULE:
+		snprintf(text, CHANGE_TEXT_SIZE, "add the routing rule %u",
+			 change->value.rule.priority);
 		break;
 	case CHANGE_SYSCTL:
 		snprintf(text, CHANGE_TEXT_SIZE, "set /proc/sys/%s to %s", change->path,
@@ -152,6 +188,8 @@ const char *change_describe(const struct change *change, char text[CHANGE_TEXT_S
 		return "bring the interface up";
 	case CHANGE_FIREWALL:
 		return "install the gateway's nftables table";
+	case CHANGE_GUARD:
+		return "guard the tunnel's addresses by nftables";
 	default:
 		return describe_text(change, text);
 	}
@@ -220,7 +258,10 @@ static int make(struct change_target *target, struct change *change)
 	case CHANGE_ROUTE:
 		r = rtnetlink_add_route(target->rtnetlink, &change->value.route);
 		return r == -EEXIST ? 0 : r;
+	case CHANGE_RULE:
+		return rtnetlink_add_rule(target->rtnetlink, &change->value.rule);
 	case CHANGE_FIREWALL:
+	case CHANGE_GUARD:
 		return nftables_run(change->value.script, target->detail, sizeof(target->detail));
 	default:
 		return set_value(target, change, &change->value);
@@ -235,8 +276,12 @@ static int revert(struct change_target *target, const struct change *change)
 						&change->value.address);
 	case CHANGE_ROUTE:
 		return rtnetlink_remove_route(target->rtnetlink, &change->value.route);
+	case CHANGE_RULE:
+		return rtnetlink_remove_rule(target->rtnetlink, &change->value.rule);
 	case CHANGE_FIREWALL:
 		return nftables_remove(target->name, target->detail, sizeof(target->detail));
+	case CHANGE_GUARD:
+		return guard_remove(target->name, target->detail, sizeof(target->detail));
 	default:
 		return set_value(target, change, &change->before);
 	}

@@ -28,6 +28,8 @@ enum change_kind {
 	CHANGE_ADDRESS,
 	CHANGE_ROUTE,
 	CHANGE_FIREWALL,
+	CHANGE_GUARD,
+	CHANGE_RULE,
 	CHANGE_SYSCTL,
 };
 
@@ -37,7 +39,8 @@ union change_value {
 	char text[SYSCTL_TEXT_SIZE];
 	struct ip_prefix address;
 	struct route route;
-	char *script; /* FIREWALL; owned by the list */
+	struct rule rule;
+	char *script; /* FIREWALL, GUARD; owned by the list */
 };
 
 struct change {
@@ -85,7 +88,8 @@ bool change_is_gone(int result);
 
 /*
  * Compute what to do, in order: first what is no longer wanted, from last to first, then what is
- * new or other. Steps point into the lists. steps has room for old->n + next->n. Return: the number
+ * new or other. Routes and rules that are no longer wanted go last of all, so that no packet that
+ * both lists draw into the tunnel finds a moment to go elsewhere. Steps point into the lists. steps has room for old->n + next->n. Return: the number
  * of steps.
  */
 size_t change_diff(const struct changes *old, const struct changes *next, struct step *steps);

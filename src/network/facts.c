@@ -15,6 +15,8 @@
 #include "base/settings.h"
 #include "network/network.h"
 #include "network/nftables.h"
+#include "network/path.h"
+#include "network/routing.h"
 
 /* What is asked, of whom, and where the answers go. */
 struct inquiry {
@@ -207,61 +209,128 @@ static int ask_gateway(const struct inquiry *q)
 	return ask_listeners(q);
 }
 
+/* An interface's own and the setting for all: the larger counts. 1 is strict, 2 loose. */
+static int ask_filter(const struct inquiry *q, const char *interface, bool all_is_strict)
+{
+	char path[SYSCTL_PATH_SIZE], text[SYSCTL_TEXT_SIZE] = "";
+	int r;
+
+	snprintf(path, sizeof(path), "net/ipv4/conf/%.15s/rp_filter", interface);
+	r = ask_sysctl(q, path, text);
+	if (r == 0 && (strcmp(text, "1") == 0 || (all_is_strict && strcmp(text, "2") != 0)))
+		q->facts->has_strict_filter = true;
+	return r;
+}
+
+static int ask_filters(const struct inquiry *q)
+{
+	static const char setting[] = "net/ipv4/conf/all/rp_filter";
+	char text[SYSCTL_TEXT_SIZE] = "";
+	struct if_nameindex *links;
+	int r = ask_sysctl(q, setting, text);
+
+	if (r == 0)
+		r = ask_sysctl(q, "net/ipv4/conf/all/src_valid_mark", q->facts->src_valid_mark);
+	if (r < 0 || strcmp(text, "2") == 0)
+		return r;
+	links = if_nameindex();
+	if (!links)
+		return error_errno(q->error, errno, "%s: cannot list the interfaces", q->name);
+	for (size_t i = 0; r == 0 && links[i].if_index; i++)
+		if (strcmp(links[i].if_name, "lo") != 0 && strcmp(links[i].if_name, q->name) != 0)
+			r = ask_filter(q, links[i].if_name, strcmp(text, "1") == 0);
+	if_freenameindex(links);
+	return r;
+}
+
 /* ---- Routes */
 
-/* A detour's metric is the index of the interface that it was made for. */
-static bool is_stale(const struct route *route, const struct facts *facts)
+static const uint8_t families[] = { AF_INET, AF_INET6 };
+
+/* Of an interface that is no more; or of ours, but not made by us: by one who was killed, and whose
+ * persistent device is still there. */
+static bool is_stale(const struct inquiry *q, uint32_t owner, const struct change *change)
 {
 	char name[IFNAMSIZ];
 
-	return route->protocol == PLAN_ROUTE_PROTOCOL && route->metric > 1 &&
-	       route->metric != (uint32_t)facts->link.index && !if_indextoname(route->metric, name);
+	if (!owner || changes_find(q->applied, change))
+		return false;
+	return owner == (uint32_t)q->facts->link.index || !if_indextoname(owner, name);
+}
+
+static void take_stale(const struct inquiry *q, uint32_t owner, const struct change *change)
+{
+	/* What there is no room for is found the next time. */
+	if (is_stale(q, owner, change) && q->facts->stale.n < PLAN_STALE_MAX)
+		(void)changes_append(&q->facts->stale, change);
+}
+
+static void visit_rule(const struct rule *rule, void *user)
+{
+	const struct change change = { .kind = CHANGE_RULE, .value.rule = *rule };
+
+	take_stale(user, routing_owner(rule), &change);
 }
 
 static void visit_route(const struct route *route, void *user)
 {
-	struct facts *facts = user;
-
-	if (facts->n_stale < PLAN_STALE_MAX && is_stale(route, facts))
-		facts->stale[facts->n_stale++] = *route;
-	for (size_t i = 0; i < facts->n_lookups; i++)
-		plan_visit_route(&facts->lookups[i], route);
-}
-
-static bool wants_family(const struct facts *facts, uint8_t family)
-{
-	for (size_t i = 0; i < facts->n_lookups; i++)
-		if (facts->lookups[i].destination.address.family == family)
-			return true;
-	return false;
-}
-
-static int ask_routes(const struct inquiry *q)
-{
-	static const uint8_t families[] = { AF_INET, AF_INET6 };
-	const struct network_settings *settings = q->plan->settings;
+	const struct change change = { .kind = CHANGE_ROUTE, .value.route = *route };
+	const struct inquiry *q = user;
 	struct facts *facts = q->facts;
+
+	if (route->table)
+		take_stale(q, route->table & RTNETLINK_OWN_INDEX, &change);
+	else if (route->index != facts->link.index && facts->n_locals < ROUTING_LOCALS_MAX &&
+		 routing_is_local(route))
+		facts->locals[facts->n_locals++] = route->destination;
+}
+
+static bool wants_locals(const struct inquiry *q)
+{
+	return routing_is_enforced(q->plan) && q->plan->routing->exclude_local;
+}
+
+static int ask_routes(struct inquiry *q)
+{
+	int r = 0;
+
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(families); i++)
+		r = rtnetlink_each_rule(q->rtnetlink, families[i], PLAN_ROUTE_PROTOCOL, visit_rule,
+					q);
+	/* There may be many routes, and nobody looks into a table that no rule leads to. */
+	if (r == 0 && !wants_locals(q) && !q->facts->stale.n)
+		return 0;
+	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(families); i++)
+		r = rtnetlink_each_route(q->rtnetlink, families[i], visit_route, q);
+	return r < 0 ? error_errno(q->error, -r, "%s: cannot read the routes", q->name) : 0;
+}
+
+/* Where the path is unknown, or leads nowhere at the moment, the MTU stays as it is. */
+static int ask_path(const struct inquiry *q)
+{
+	const struct network_settings *settings = q->plan->settings;
+	struct ip_address hub;
+	struct path path;
 	int r;
 
-	if (!settings->n_included_routes)
+	if (!settings->tunnel_overhead || ip_address_parse(settings->remote_address, &hub) < 0)
 		return 0;
-	facts->lookups = calloc(settings->n_excluded_routes + 1, sizeof(*facts->lookups));
-	if (!facts->lookups)
-		return error_errno(q->error, ENOMEM, "%s: its routes", q->name);
-	for (size_t i = 0; i < settings->n_excluded_routes; i++)
-		facts->lookups[facts->n_lookups++].destination = settings->excluded_routes[i];
-	if (q->plan->outer)
-		facts->lookups[facts->n_lookups++].destination =
-			(struct ip_prefix){ .address = *q->plan->outer,
-					    .length = ip_address_bits(q->plan->outer) };
-	for (size_t i = 0; i < ARRAY_SIZE(families); i++) {
-		if (!wants_family(facts, families[i]))
-			continue;
-		r = rtnetlink_each_route(q->rtnetlink, families[i], visit_route, facts);
-		if (r < 0)
-			return error_errno(q->error, -r, "%s: cannot read the routes", q->name);
-	}
+	r = path_get(&hub, &path);
+	if (r < 0)
+		return error_errno(q->error, -r, "%s: cannot ask for the path to the hub", q->name);
+	q->facts->path_mtu = path.mtu;
 	return 0;
+}
+
+static int ask_settings(struct inquiry *q)
+{
+	int r = ask_routes(q);
+
+	if (r == 0)
+		r = ask_path(q);
+	if (r == 0 && q->plan->routing && q->plan->settings->n_addresses)
+		r = ask_filters(q);
+	return r;
 }
 
 int facts_collect(struct rtnetlink *rtnetlink, const char *name, const struct network_plan *plan,
@@ -277,7 +346,7 @@ int facts_collect(struct rtnetlink *rtnetlink, const char *name, const struct ne
 	if (r == 0 && plan->settings && plan->settings->bridge[0])
 		r = ask_bridge(&q);
 	if (r == 0 && plan->settings)
-		r = ask_routes(&q);
+		r = ask_settings(&q);
 	if (r == 0 && plan->gateway)
 		r = ask_gateway(&q);
 	if (r < 0) {
@@ -290,6 +359,6 @@ int facts_collect(struct rtnetlink *rtnetlink, const char *name, const struct ne
 
 void facts_done(struct facts *facts)
 {
-	free(facts->lookups);
+	changes_done(&facts->stale);
 	*facts = (struct facts){ 0 };
 }

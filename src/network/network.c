@@ -139,7 +139,9 @@ static bool is_on_link(const struct change *change, int index)
 {
 	switch (change->kind) {
 	case CHANGE_FIREWALL:
+	case CHANGE_GUARD:
 	case CHANGE_SYSCTL:
+	case CHANGE_RULE:
 		return false;
 	case CHANGE_ROUTE:
 		return change->value.route.index == index;
@@ -163,17 +165,16 @@ static void forget_former_link(struct network *network, int index)
 	network->index = index;
 }
 
-/* Ours, but nobody's any more; and with a smaller metric than ours they could lead the hub's
- * address astray. */
-static void remove_stale(struct network *network, struct rtnetlink *rtnetlink,
-			 const struct facts *facts)
+/* Ours, but nobody's any more. */
+static void remove_stale(struct rtnetlink *rtnetlink, const struct facts *facts)
 {
-	for (size_t i = 0; i < facts->n_stale; i++) {
-		struct change change = { .kind = CHANGE_ROUTE, .value.route = facts->stale[i] };
+	for (size_t i = 0; i < facts->stale.n; i++) {
+		const struct change *change = &facts->stale.items[i];
 
-		/* What we have made for a former interface of our name is taken back as every change is. */
-		if (!changes_find(&network->applied, &change))
-			rtnetlink_remove_route(rtnetlink, &facts->stale[i]);
+		if (change->kind == CHANGE_RULE)
+			rtnetlink_remove_rule(rtnetlink, &change->value.rule);
+		else
+			rtnetlink_remove_route(rtnetlink, &change->value.route);
 	}
 }
 
@@ -195,7 +196,7 @@ int network_apply(struct network *network, const struct network_plan *plan,
 	if (r == 0)
 		r = plan_build(network->name, plan, &facts, &next, ret_error);
 	if (r == 0)
-		remove_stale(network, target.rtnetlink, &facts);
+		remove_stale(target.rtnetlink, &facts);
 	if (r == 0)
 		r = transit(network, &target, &next, ret_error);
 	if (r == 0)

@@ -15,10 +15,8 @@
  * no IPv6 address (addr_gen_mode none), and is enslaved before it is up. Refused: a bridge that
  * does not exist or is none, an interface that is already somebody's port.
  *
- * Included routes go into the main table with protocol 0x6c ("l") so that they can be told from
- * others; excluded routes become routes through what the main table said for them before the
- * included ones came. (Policy routing with marks takes their place with the kill switch.) An
- * included route that would swallow the hub's own address gets a host route for that first.
+ * Routes: see routing.h. The guard of a client's addresses: guard.h. The kill switch is no part of a
+ * transaction, since it must outlive it: fence.h.
  */
 #ifndef NETWORK_NETWORK_H
 #define NETWORK_NETWORK_H
@@ -44,13 +42,20 @@ struct network_gateway {
 	size_t n_from;
 };
 
+/* What a client's user has decided about its routes, and no hub can. */
+struct network_routing {
+	bool enforce;       /* included routes win over the machine's own */
+	bool include_all;   /* everything goes into the tunnel; implies enforce */
+	bool exclude_local; /* of either: but for the networks that this machine is connected to */
+};
+
 struct network_plan {
 	enum lw_layer layer;
 	const struct network_settings *settings; /* NULL: nothing but up */
 	bool up;
 	const struct network_gateway *gateway; /* hub; NULL: none */
-	const struct ip_address *outer; /* of the hub: kept out of included routes; NULL: unknown */
-	bool is_persistent;             /* link attributes are put back on undo, not just left */
+	const struct network_routing *routing; /* of a client; NULL: a hub */
+	bool is_persistent; /* link attributes are put back on undo, not just left */
 };
 
 /* name: the interface, which must exist at network_apply. */

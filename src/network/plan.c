@@ -13,11 +13,12 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/settings.h"
+#include "network/guard.h"
 #include "network/network.h"
 #include "network/nftables.h"
 
 /* IPv6 without its own minimum is no IPv6: the kernel takes it off the interface. */
-enum { IPV6_MTU_MIN = 1280 };
+enum { IPV6_MTU_MIN = 1280, MTU_MIN = 576 };
 /* The kernel drops what the reader of a TAP or TUN has not fetched; its 500 for a TUN is a few
  * milliseconds. */
 enum { QUEUE_LENGTH = 1000 };
@@ -41,26 +42,6 @@ static int refuse(const struct builder *b, int code, const char *text)
 
 /* ---- Looking at it */
 
-static bool covers(const struct ip_prefix *outer, const struct ip_prefix *inner)
-{
-	return outer->length <= inner->length && ip_prefix_contains(outer, &inner->address);
-}
-
-void plan_visit_route(struct route_lookup *lookup, const struct route *route)
-{
-	const struct route *best = &lookup->best;
-
-	if (route->protocol == PLAN_ROUTE_PROTOCOL ||
-	    !covers(&route->destination, &lookup->destination))
-		return;
-	if (lookup->has_best && (route->destination.length < best->destination.length ||
-				 (route->destination.length == best->destination.length &&
-				  route->metric >= best->metric)))
-		return;
-	lookup->best = *route;
-	lookup->has_best = true;
-}
-
 static bool has_bridge(const struct builder *b)
 {
 	return b->settings->bridge[0];
@@ -78,21 +59,17 @@ static uint32_t mtu_of(const struct builder *b)
 {
 	if (has_bridge(b))
 		return b->facts->bridge.mtu;
-	return b->settings->mtu ? b->settings->mtu : b->facts->link.mtu;
+	if (b->settings->mtu)
+		return b->settings->mtu;
+	if (b->settings->tunnel_overhead && b->facts->path_mtu > b->settings->tunnel_overhead)
+		return b->facts->path_mtu - b->settings->tunnel_overhead;
+	return b->facts->link.mtu;
 }
 
 /* An administrator's persistent device that is up has the IPv6 that he gave it. */
 static bool is_configured_by_others(const struct builder *b)
 {
 	return b->plan->is_persistent && b->facts->link.flags & IFF_UP;
-}
-
-static bool is_covered_by_included(const struct builder *b, const struct ip_prefix *prefix)
-{
-	for (size_t i = 0; i < b->settings->n_included_routes; i++)
-		if (covers(&b->settings->included_routes[i], prefix))
-			return true;
-	return false;
 }
 
 /* ---- Refusals */
@@ -115,7 +92,8 @@ static int check_bridge(const struct builder *b)
 			 bridge->kind[0] ? "of kind " : "another interface", bridge->kind);
 		return refuse(b, EINVAL, text);
 	}
-	if (b->settings->n_addresses || b->settings->n_included_routes)
+	if (b->settings->n_addresses || b->settings->n_included_routes ||
+	    routing_is_enforced(b->plan))
 		return refuse(b, EINVAL, "a bridge's port has no addresses and routes of its own");
 	return 0;
 }
@@ -158,6 +136,22 @@ static int check_addresses(const struct builder *b)
 	return 0;
 }
 
+/* tunnel-overhead: what the path leaves. */
+static int check_overhead(const struct builder *b)
+{
+	uint32_t overhead = b->settings->tunnel_overhead;
+	char text[160];
+
+	if (b->settings->mtu || !overhead || !b->facts->path_mtu ||
+	    b->facts->path_mtu >= overhead + MTU_MIN)
+		return 0;
+	snprintf(text, sizeof(text),
+		 "tunnel-overhead: %" PRIu32 " of the %" PRIu32
+		 " bytes of the path to the hub leave less than %d",
+		 overhead, b->facts->path_mtu, MTU_MIN);
+	return refuse(b, EINVAL, text);
+}
+
 static int check_routes(const struct builder *b)
 {
 	for (size_t i = 0; i < b->settings->n_excluded_routes; i++)
@@ -187,6 +181,8 @@ static int check(const struct builder *b)
 
 	if (r == 0)
 		r = check_link(b);
+	if (r == 0)
+		r = check_overhead(b);
 	if (r == 0)
 		r = check_addresses(b);
 	if (r == 0)
@@ -254,7 +250,7 @@ static int append_link(struct builder *b)
 	bool joins = has_bridge(b) && link->master != b->facts->bridge.index;
 	int r = 0;
 
-	if (joins || (!has_bridge(b) && b->settings->mtu))
+	if (joins || (!has_bridge(b) && (b->settings->mtu || b->settings->tunnel_overhead)))
 		r = append_number(b, CHANGE_MTU, mtu_of(b), link->mtu);
 	if (r == 0 && !b->plan->is_persistent)
 		r = append_number(b, CHANGE_QUEUE_LENGTH, MAX(QUEUE_LENGTH, link->queue_length),
@@ -315,75 +311,28 @@ static int append_addresses(struct builder *b)
 	return r;
 }
 
-/*
- * Where a destination would go without us. Metrics tell our detours from those of another tunnel on
- * this machine, which may need the same ones: each takes back its own.
- */
-static int append_detour(struct builder *b, const struct route_lookup *lookup)
+/* Before the first packet can come, and only for a client: who reaches a hub's own address through
+ * its LAN may do so. */
+static int append_guard(struct builder *b)
 {
-	struct change change = { .kind = CHANGE_ROUTE };
-	struct route *route = &change.value.route;
+	struct change guard = { .kind = CHANGE_GUARD };
+	const struct facts *facts = b->facts;
+	int r;
 
-	if (!is_covered_by_included(b, &lookup->destination))
+	if (!b->plan->routing || !b->settings->n_addresses)
 		return 0;
-	/* The machine has a route for exactly this, and it wins over the wider included one. */
-	if (lookup->has_best && lookup->best.destination.length == lookup->destination.length)
-		return 0;
-	if (lookup->has_best)
-		*route = lookup->best;
-	else
-		route->type = RTN_UNREACHABLE;
-	route->destination = lookup->destination;
-	route->metric = (uint32_t)b->facts->link.index;
-	route->protocol = PLAN_ROUTE_PROTOCOL;
-	return changes_append(&b->changes, &change);
-}
-
-/* The kernel makes the route of an address's own network. */
-static bool is_connected(const struct builder *b, const struct ip_prefix *network)
-{
-	for (size_t i = 0; i < b->settings->n_addresses; i++) {
-		struct ip_prefix own = ip_prefix_network(&b->settings->addresses[i]);
-
-		if (ip_prefix_equal(&own, network))
-			return true;
+	r = guard_script(b->name, b->settings->addresses, b->settings->n_addresses,
+			 facts->has_strict_filter, &guard.value.script);
+	if (r < 0)
+		return r;
+	r = changes_append(&b->changes, &guard);
+	if (r < 0) {
+		free(guard.value.script);
+		return r;
 	}
-	return false;
-}
-
-/* IPv4: before others with the same metric; IPv6 has no order within a metric, so it gets the
- * first. */
-static int append_included(struct builder *b, const struct ip_prefix *network)
-{
-	struct change change = { .kind = CHANGE_ROUTE };
-	struct route *route = &change.value.route;
-
-	if (is_connected(b, network))
-		return 0;
-	route->destination = *network;
-	route->index = b->facts->link.index;
-	route->type = RTN_UNICAST;
-	route->protocol = PLAN_ROUTE_PROTOCOL;
-	route->metric = network->address.family == AF_INET6;
-	return changes_append(&b->changes, &change);
-}
-
-static int append_routes(struct builder *b)
-{
-	size_t n_excluded = b->settings->n_excluded_routes;
-	int r = 0;
-
-	for (size_t i = 0; r == 0 && i < b->facts->n_lookups; i++) {
-		const struct route_lookup *lookup = &b->facts->lookups[i];
-
-		/* If nothing in the main table leads to the hub, something before it does, and goes
-		 * on doing so. */
-		if (i < n_excluded || lookup->has_best)
-			r = append_detour(b, lookup);
-	}
-	for (size_t i = 0; r == 0 && i < b->settings->n_included_routes; i++)
-		r = append_included(b, &b->settings->included_routes[i]);
-	return r;
+	return facts->has_strict_filter ? append_sysctl(b, "1", facts->src_valid_mark, NULL,
+							"net/ipv4/conf/all/src_valid_mark")
+					: 0;
 }
 
 /*
@@ -433,9 +382,11 @@ int plan_build(const char *name, const struct network_plan *plan, const struct f
 	/* An interface that is down has no use for addresses, and the kernel takes routes off
 	 * it. */
 	if (r == 0 && plan->up)
+		r = append_guard(&b);
+	if (r == 0 && plan->up)
 		r = append_addresses(&b);
 	if (r == 0 && plan->up)
-		r = append_routes(&b);
+		r = routing_append(plan, facts, &b.changes);
 	if (r == 0 && plan->up && plan->gateway)
 		r = append_gateway(&b);
 	if (r < 0) {

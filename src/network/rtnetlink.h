@@ -27,8 +27,13 @@ struct link {
 	uint8_t address_generation;
 };
 
-/* Tables of our own: this, and the interface's index in the lower half. */
-enum { RTNETLINK_OWN_TABLES = 0x6c770000, RTNETLINK_OWN_MASK = 0x7fff0000 };
+/* Tables of our own: this, and the interface's index in the other bits. */
+enum { RTNETLINK_OWN_TABLES = 0x6c000000, RTNETLINK_OWN_INDEX = 0xffffff };
+
+static inline bool rtnetlink_is_own_table(uint32_t table)
+{
+	return table >> 24 == RTNETLINK_OWN_TABLES >> 24;
+}
 
 /* A route of the main table, or of one of ours. */
 struct route {
@@ -47,7 +52,6 @@ struct rule {
 	uint32_t priority, table;    /* table 0: main */
 	uint32_t not_mark, not_mask; /* it is for packets that are not marked so; 0: for all */
 	int suppress;                /* routes of at most this length do not count; -1: all do */
-	struct ip_prefix to;         /* its address' family 0: everywhere */
 };
 
 /* Where a packet would go. */

@@ -175,7 +175,7 @@ int rtnetlink_parse_route(const struct nlmsghdr *message, struct route *ret_rout
 	}
 	if (route.destination.length > ip_address_bits(&route.destination.address))
 		return -EBADMSG;
-	if ((table != RT_TABLE_MAIN && (table & RTNETLINK_OWN_MASK) != RTNETLINK_OWN_TABLES) ||
+	if ((table != RT_TABLE_MAIN && !rtnetlink_is_own_table(table)) ||
 	    body->rtm_flags & (RTM_F_CLONED | RTNH_F_DEAD))
 		return -ENOENT;
 	route.table = table == RT_TABLE_MAIN ? 0 : table;
@@ -237,10 +237,6 @@ static void put_rule(struct rtnetlink *rtnetlink, uint16_t type, uint16_t flags,
 	}
 	if (rule->suppress >= 0)
 		mnl_attr_put_u32(request, FRA_SUPPRESS_PREFIXLEN, (uint32_t)rule->suppress);
-	if (rule->to.address.family) {
-		body->dst_len = rule->to.length;
-		rtnetlink_put_address(request, FRA_DST, &rule->to.address);
-	}
 }
 
 int rtnetlink_add_rule(struct rtnetlink *rtnetlink, const struct rule *rule)
@@ -255,37 +251,33 @@ int rtnetlink_remove_rule(struct rtnetlink *rtnetlink, const struct rule *rule)
 	return rtnetlink_exchange(rtnetlink, NULL, NULL);
 }
 
-static int parse_rule_attribute(const struct nlattr *attribute, struct rule *rule)
+static void parse_rule_attribute(const struct nlattr *attribute, struct rule *rule)
 {
 	uint32_t number = 0;
 
 	switch (mnl_attr_get_type(attribute)) {
 	case FRA_TABLE:
 		rtnetlink_copy_u32(attribute, &rule->table);
-		return 0;
+		break;
 	case FRA_PRIORITY:
 		rtnetlink_copy_u32(attribute, &rule->priority);
-		return 0;
+		break;
 	case FRA_FWMARK:
 		rtnetlink_copy_u32(attribute, &rule->not_mark);
-		return 0;
+		break;
 	case FRA_FWMASK:
 		rtnetlink_copy_u32(attribute, &rule->not_mask);
-		return 0;
+		break;
 	case FRA_SUPPRESS_PREFIXLEN:
 		rtnetlink_copy_u32(attribute, &number);
 		rule->suppress = (int)number;
-		return 0;
+		break;
 	case FRA_PROTOCOL:
 		if (mnl_attr_validate(attribute, MNL_TYPE_U8) == 0)
 			rule->protocol = mnl_attr_get_u8(attribute);
-		return 0;
-	case FRA_DST:
-		return copy_address(mnl_attr_get_payload(attribute),
-				    mnl_attr_get_payload_len(attribute), rule->family,
-				    &rule->to.address);
+		break;
 	default:
-		return 0;
+		break;
 	}
 }
 
@@ -294,7 +286,6 @@ int rtnetlink_parse_rule(const struct nlmsghdr *message, struct rule *ret_rule)
 	const struct fib_rule_hdr *body = mnl_nlmsg_get_payload(message);
 	struct rule rule = { .suppress = -1 };
 	const struct nlattr *attribute;
-	int r;
 
 	if (message->nlmsg_type != RTM_NEWRULE ||
 	    mnl_nlmsg_get_payload_len(message) < sizeof(*body) ||
@@ -302,15 +293,7 @@ int rtnetlink_parse_rule(const struct nlmsghdr *message, struct rule *ret_rule)
 		return -EBADMSG;
 	rule.family = body->family;
 	rule.table = body->table;
-	rule.to.length = body->dst_len;
-	mnl_attr_for_each(attribute, message, sizeof(*body))
-	{
-		r = parse_rule_attribute(attribute, &rule);
-		if (r < 0)
-			return r;
-	}
-	if (rule.to.address.family && rule.to.length > ip_address_bits(&rule.to.address))
-		return -EBADMSG;
+	mnl_attr_for_each(attribute, message, sizeof(*body)) parse_rule_attribute(attribute, &rule);
 	if (rule.table == RT_TABLE_MAIN)
 		rule.table = 0;
 	*ret_rule = rule;

@@ -81,9 +81,9 @@ static int change_machine(struct interface *interface, const struct network_sett
 		.settings = settings,
 		.up = true,
 		.is_persistent = device->is_persistent,
+		.routing = &interface->routing,
 	};
 	struct lw_error error = { 0 };
-	struct ip_address outer;
 	int r;
 
 	if (!interface->network) {
@@ -93,8 +93,6 @@ static int change_machine(struct interface *interface, const struct network_sett
 			return failed(r, &error, ret_error);
 		}
 	}
-	if (settings && ip_address_parse(settings->remote_address, &outer) == 0)
-		plan.outer = &outer;
 	r = network_apply(interface->network, &plan, &error);
 	return r < 0 ? failed(r, &error, ret_error) : 0;
 }

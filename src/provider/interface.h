@@ -16,6 +16,7 @@
 #include <longwire/settings.h>
 
 #include "base/settings.h"
+#include "network/network.h"
 
 struct lw_error;
 struct lw_packet_flow;
@@ -24,6 +25,7 @@ struct network;
 struct interface {
 	struct lw_packet_flow *flow; /* NULL: no run */
 	struct network *network;     /* made with the first settings of a run; NULL: memory */
+	struct network_routing routing;
 	struct network_settings settings;
 	bool has_settings;
 	bool is_running;     /* the tunnel is */

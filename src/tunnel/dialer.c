@@ -10,6 +10,8 @@
 #include <string.h>
 #include <sys/epoll.h>
 
+#include <longwire/provider.h>
+
 #include "base/address.h"
 #include "base/error.h"
 #include "base/memory.h"
@@ -54,8 +56,17 @@ struct dialer {
 	struct loop_deferred failing; /* done never runs within dialer_start */
 };
 
+void socket_mark(int fd)
+{
+	/* Without CAP_NET_ADMIN there are no routes of ours either. */
+	const uint32_t mark = LW_OUTER_MARK;
+
+	(void)setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof(mark));
+}
+
 void socket_prepare(int fd)
 {
+	socket_mark(fd);
 	/* Each fails on what is not TCP (a test's socketpair), which loses nothing. */
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &(int){ 1 }, sizeof(int));
 	(void)setsockopt(fd, IPPROTO_TCP, TCP_USER_TIMEOUT, &(int){ USER_TIMEOUT_MS }, sizeof(int));
@@ -211,6 +222,8 @@ static int begin(struct dialer *dialer, struct dialer_try *try, size_t index)
 	int fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
 	try->source.fd = fd;
+	if (fd >= 0)
+		socket_mark(fd);
 	if (fd < 0 ||
 	    (connect(fd, (const struct sockaddr *)to, length) < 0 && errno != EINPROGRESS))
 		return -errno;

@@ -44,7 +44,10 @@ void dialer_stop(struct dialer *dialer); /* idempotent; done will not run */
 /* Whether names are known and an answer is awaited. Accepts NULL. */
 bool dialer_is_connecting(const struct dialer *dialer);
 
-/* TCP_NODELAY, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT: what every stream's socket gets, at both
+/* LW_OUTER_MARK: before it connects or listens, so that not even its first packet goes into a
+ * tunnel. */
+void socket_mark(int fd);
+/* That, TCP_NODELAY, TCP_USER_TIMEOUT, TCP_NOTSENT_LOWAT: what every stream's socket gets, at both
  * ends. */
 void socket_prepare(int fd);
 

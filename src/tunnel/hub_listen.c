@@ -137,6 +137,7 @@ static int bind_socket(const struct addrinfo *info, uint16_t port)
 	/* "[::]" means everybody, whatever the machine's default is. */
 	if (info->ai_family == AF_INET6)
 		(void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &(int){ 0 }, sizeof(int));
+	socket_mark(fd);
 	if (bind(fd, (struct sockaddr *)&address, info->ai_addrlen) < 0 || listen(fd, BACKLOG) < 0)
 		return -errno;
 	return take_fd(&fd);

@@ -32,7 +32,9 @@ enum { REQUESTS_MAX = 200 };
 static const char look[] =
 	"ip -o link show | sed 's/ qdisc [a-z_]* / /; s/ state [A-Z]* / /'; ip -d -o link show lw0 2>&1 | grep -o 'addrgenmode [a-z0-9]*';"
 	"ip -o address show | sort; ip route show table all | sort; ip -6 route show table all | sort;"
-	"nft list ruleset; for f in /proc/sys/net/ipv4/ip_forward /proc/sys/net/ipv6/conf/*/accept_ra"
+	"ip rule show; ip -6 rule show; nft list tables | sort | while read t; do nft list $t; done;"
+	"for f in /proc/sys/net/ipv4/ip_forward"
+	" /proc/sys/net/ipv4/conf/all/src_valid_mark /proc/sys/net/ipv6/conf/*/accept_ra"
 	" /proc/sys/net/ipv6/conf/*/forwarding; do echo $f $(cat $f); done";
 
 /* Both texts are freed. */
@@ -160,7 +162,7 @@ struct wish {
 	struct network_plan plan;
 	struct network_settings settings;
 	struct ip_prefix addresses[4], included[4], excluded[4], to[4], from[4];
-	struct ip_address outer;
+	struct network_routing routing;
 	struct network_gateway gateway;
 };
 
@@ -186,8 +188,9 @@ static void wish_init(struct wish *wish, enum lw_layer layer, const char *addres
 	wish->settings.n_included_routes = parse_all(included, wish->included);
 	wish->settings.excluded_routes = wish->excluded;
 	wish->settings.n_excluded_routes = parse_all(excluded, wish->excluded);
-	wish->plan =
-		(struct network_plan){ .layer = layer, .settings = &wish->settings, .up = true };
+	wish->plan = (struct network_plan){
+		.layer = layer, .settings = &wish->settings, .up = true, .routing = &wish->routing
+	};
 }
 
 static void wish_gateway(struct wish *wish, const char *to, const char *from, bool masquerade)
@@ -198,12 +201,7 @@ static void wish_gateway(struct wish *wish, const char *to, const char *from, bo
 						  .from = wish->from,
 						  .n_from = parse_all(from, wish->from) };
 	wish->plan.gateway = &wish->gateway;
-}
-
-static void wish_outer(struct wish *wish, const char *address)
-{
-	assert_int_equal(ip_address_parse(address, &wish->outer), 0);
-	wish->plan.outer = &wish->outer;
+	wish->plan.routing = NULL;
 }
 
 static void apply(struct lan *lan, const struct wish *wish)
@@ -316,8 +314,11 @@ static void apply__every_request_failing__leaves_no_trace(void **state)
 
 	wish_init(&wish, LW_LAYER_ETHERNET, "10.86.0.2/24 fd86::2/64",
 		  "10.0.0.0/8 fd00::/8 0.0.0.0/0", "10.9.0.0/16 fd09::/16");
-	wish_outer(&wish, "198.51.100.7");
 	wish_gateway(&wish, "10.0.0.0/8 fd00::/8", "10.86.0.0/24 fd86::/64", true);
+	wish.plan.routing = &wish.routing;
+	wish.routing = (struct network_routing){ .enforce = true, .exclude_local = true };
+	run("echo 1 > /proc/sys/net/ipv4/conf/e0/rp_filter");
+	run("ip address add 192.168.7.1/24 dev e0");
 	wish.settings.mtu = 1400;
 	memcpy(wish.settings.ethernet_address, "\x02\x5e\x1c\x12\x34\x56", 6);
 	wish.settings.has_ethernet_address = true;
@@ -333,20 +334,21 @@ static void apply__every_request_of_a_change_failing__keeps_the_former_plan(void
 
 	wish_init(&first, LW_LAYER_ETHERNET, "10.86.0.2/24 10.87.0.2/24", "10.0.0.0/8 10.88.0.0/16",
 		  "10.9.0.0/16");
-	wish_outer(&first, "10.1.1.1");
 	wish_gateway(&first, "10.0.0.0/8", "10.86.0.0/24", true);
+	first.plan.routing = &first.routing;
 	first.settings.mtu = 1400;
 	first.plan.is_persistent = true;
 	wish_init(&second, LW_LAYER_ETHERNET, "10.86.0.3/24 10.87.0.2/24 fd86::2/64",
 		  "10.0.0.0/8 172.16.0.0/12", "10.10.0.0/16");
-	wish_outer(&second, "10.1.1.2");
 	wish_gateway(&second, "172.16.0.0/12 fd00::/8", "10.86.0.0/24 fd86::/64", false);
+	second.plan.routing = &second.routing;
+	second.routing.include_all = true;
 	second.settings.mtu = 1300;
 	second.plan.is_persistent = true;
 	apply(lan, &first);
 	expect_atomic(lan, &second);
-	run("ip route show | grep -q '^172.16.0.0/12 dev lw0 proto 108 scope link'");
-	run("! ip route show | grep -q 10.88.0.0");
+	run("ip route show table all | grep -q '^172.16.0.0/12 dev lw0 table .* proto 108 scope link'");
+	run("! ip route show table all | grep -q 10.88.0.0");
 	run("! nft list ruleset | grep -q masquerade");
 	expect_undone(lan, before);
 }
@@ -361,7 +363,7 @@ static void apply__equal_plan__sends_nothing_that_changes(void **state)
 	wish_gateway(&wish, "10.0.0.0/8", "10.86.0.0/24", true);
 	apply(lan, &wish);
 	/* Anything that was set anew would undo these. */
-	run("ip route del 10.9.0.0/16 && ip address del 10.86.0.2/24 dev lw0");
+	run("ip rule del pref 20541 && ip address del 10.86.0.2/24 dev lw0");
 	run("echo 0 > /proc/sys/net/ipv4/ip_forward && nft delete table inet longwire_lw0");
 	before = run_and_read(look);
 	apply(lan, &wish);
@@ -376,7 +378,6 @@ static void undo__all_of_it__leaves_what_was_found(void **state)
 	struct wish wish;
 
 	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24 fd86::2/64", "0.0.0.0/0 ::/0", "10.9.0.0/16");
-	wish_outer(&wish, "2001:db8:1::7");
 	wish_gateway(&wish, "10.0.0.0/8 fd00::/8", "10.86.0.0/24 fd86::/64", true);
 	wish.plan.is_persistent = true;
 	apply(lan, &wish);
@@ -398,7 +399,7 @@ static void undo__interface_gone__is_quiet(void **state)
 	assert_int_equal(network_undo(lan->network), 0);
 	assert_string_equal(warned, "");
 	text = run_and_read(
-		"nft list ruleset; ip route show proto 108; cat /proc/sys/net/ipv4/ip_forward");
+		"nft list ruleset; ip route show table all proto 108; ip rule | grep 'proto 108'; cat /proc/sys/net/ipv4/ip_forward");
 	assert_string_equal(text, "0\n");
 	free(text);
 }
@@ -414,11 +415,12 @@ static void apply__interface_made_anew__begins_anew(void **state)
 	run("ip link del lw0 && ip tuntap add dev lw0 mode tap");
 	apply(lan, &wish);
 	run("ip -o address show lw0 | grep -q 10.86.0.2/24");
-	text = run_and_read("ip route show proto 108 | grep -c 10.9.0.0/16");
+	text = run_and_read("ip route show table all proto 108 | grep -c 10.9.0.0/16");
 	assert_string_equal(text, "1\n");
 	free(text);
+	run("[ $(ip rule | grep -c 'proto 108') = 2 ]");
 	assert_int_equal(network_undo(lan->network), 0);
-	text = run_and_read("ip route show proto 108");
+	text = run_and_read("ip route show table all proto 108; ip rule | grep 'proto 108'");
 	assert_string_equal(text, "");
 	free(text);
 }
@@ -441,63 +443,156 @@ static void apply__address_found__is_left_on_undo(void **state)
 
 /* ---- Routes */
 
-static void routes__included__win_over_the_machines_own(void **state)
+/* Fails unless a packet to this address leaves so, as "ip route get" says. */
+static void expect_way(const char *to, const char *way)
+{
+	char command[200], *text;
+
+	snprintf(command, sizeof(command), "ip route get %s 2>&1", to);
+	text = run_and_read(command);
+	if (!strstr(text, way))
+		fail_msg("%s: not \"%s\" but %s", to, way, text);
+	free(text);
+}
+
+static void routes__plain__lose_to_equally_long_and_longer_ones_of_the_machine(void **state)
 {
 	struct lan *lan = *state;
 	struct wish wish;
 
-	run("ip route add 10.0.0.0/8 via 192.0.2.9");
+	run("ip route add 10.0.0.0/8 via 192.0.2.8 && ip route add 10.5.5.0/24 via 192.0.2.9");
+	run("ip route add 172.16.0.0/12 via 192.0.2.9");
 	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24 fd86::2/64",
-		  "0.0.0.0/0 10.0.0.0/8 10.86.0.0/24 ::/0", NULL);
+		  "10.5.0.0/16 172.16.0.0/12 0.0.0.0/0 ::/0", NULL);
 	apply(lan, &wish);
-	run("ip route get 10.1.2.3 | grep -q 'dev lw0'");
-	run("ip route get 203.0.113.9 | grep -q 'dev lw0'");
-	run("ip route get 2001:db8:77::1 | grep -q 'dev lw0'");
-	run("ip route get 192.0.2.77 | grep -q 'dev e0'");
-	run("[ $(ip route show 10.86.0.0/24 | wc -l) = 1 ]");
+	expect_way("10.5.1.1", "dev lw0");
+	expect_way("10.5.5.5", "via 192.0.2.9");
+	expect_way("10.6.1.1", "via 192.0.2.8");
+	expect_way("172.16.1.1", "via 192.0.2.9");
+	expect_way("203.0.113.9", "dev lw0");
+	expect_way("2001:db8:77::1", "dev lw0");
+	expect_way("2001:db8::77", "dev e0");
+	expect_way("192.0.2.77", "dev e0");
 	assert_int_equal(network_undo(lan->network), 0);
-	run("ip route get 10.1.2.3 | grep -q 'via 192.0.2.9'");
-	run("ip route get 203.0.113.9 | grep -q 'via 192.0.2.254'");
+	expect_way("10.5.1.1", "via 192.0.2.8");
+	expect_way("203.0.113.9", "via 192.0.2.254");
 }
 
-static void routes__hub_and_excluded__go_as_before(void **state)
+static void routes__connection_outside__never_enters(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24 fd86::2/64", "198.51.100.0/24", NULL);
+	for (int mode = 0; mode < 3; mode++) {
+		wish.routing.enforce = mode == 1;
+		wish.routing.include_all = mode == 2;
+		apply(lan, &wish);
+		expect_way("198.51.100.7", "dev lw0");
+		expect_way("198.51.100.7 mark 0x6c770000", "via 192.0.2.254 dev e0");
+		expect_way("2001:db8:1::7 mark 0x6c770000", "via 2001:db8::fe dev e0");
+	}
+	/* Also when that changes. */
+	run("ip link add e2 type veth peer name e3 && ip link set e3 up && ip link set e2 up");
+	run("ip address add 203.0.113.1/24 dev e2 && "
+	    "ip route replace default via 203.0.113.254 dev e2");
+	expect_way("198.51.100.7", "dev lw0");
+	expect_way("198.51.100.7 mark 0x6c770000", "via 203.0.113.254 dev e2");
+}
+
+static void routes__excluded__go_wherever_the_machine_says_now(void **state)
 {
 	struct lan *lan = *state;
 	struct wish wish;
 
 	run("ip route add 10.9.0.0/17 via 192.0.2.9");
-	run("ip route add 10.64.0.0/10 via inet6 2001:db8::9 dev e0");
-	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24 fd86::2/64", "0.0.0.0/0 10.0.0.0/8 fd00::/8",
-		  "10.9.0.0/16 10.70.0.0/16 192.0.2.0/25 fd09::/16");
-	wish_outer(&wish, "198.51.100.7");
-	apply(lan, &wish);
-	run("ip route get 198.51.100.7 | grep -q 'via 192.0.2.254 dev e0'");
-	run("ip route get 198.51.100.8 | grep -q 'dev lw0'");
-	run("ip route get 10.9.0.1 | grep -q 'via 192.0.2.9'");
-	run("ip route get 10.9.200.1 | grep -q 'via 192.0.2.254'");
-	run("ip route get 10.70.0.1 | grep -q 'via inet6 2001:db8::9'");
-	run("ip route get 192.0.2.5 | grep -q '^192.0.2.5 dev e0'");
-	run("ip route get fd09::1 | grep -q 'via 2001:db8::fe'");
-	run("ip route get fd0a::1 | grep -q 'dev lw0'");
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24 fd86::2/64", "10.0.0.0/8 10.9.7.0/24 fd00::/8",
+		  "10.9.0.0/16 fd09::/16 172.16.0.0/12");
+	for (int mode = 0; mode < 3; mode++) {
+		wish.routing.enforce = mode == 1;
+		wish.routing.include_all = mode == 2;
+		apply(lan, &wish);
+		expect_way("10.1.1.1", "dev lw0");
+		expect_way("10.9.0.1", "via 192.0.2.9");
+		expect_way("10.9.200.1", "via 192.0.2.254");
+		expect_way("10.9.7.1", "dev lw0");
+		expect_way("fd09::1", "via 2001:db8::fe");
+		expect_way("fd0a::1", "dev lw0");
+	}
+	run("ip route replace 10.9.128.0/17 via 192.0.2.10 dev e0");
+	expect_way("10.9.200.1", "via 192.0.2.10");
+	run("ip route del default && ip route del 10.9.128.0/17");
+	expect_way("10.9.200.1", "unreachable");
 }
 
-static void routes__excluded_that_lead_nowhere__stay_so(void **state)
+/* CVE-2024-3661: what a DHCP server of the outer link can make of the main table. */
+static void routes__enforced__cannot_be_pulled_out_by_the_outer_link(void **state)
 {
 	struct lan *lan = *state;
 	struct wish wish;
 
-	run("ip route del default && ip -6 route del default");
-	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24 fd86::2/64", "10.0.0.0/8 fd00::/8",
-		  "10.9.0.0/16 fd09::/16 172.16.0.0/12");
-	wish_outer(&wish, "10.1.1.1");
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24 fd86::2/64", "0.0.0.0/0 ::/0", NULL);
+	wish.routing.enforce = true;
 	apply(lan, &wish);
-	run("! ip route get 10.9.0.1 2>/dev/null");
-	run("! ip route get fd09::1 2>/dev/null");
-	run("! ip route show | grep -q 172.16");
-	run("! ip route show | grep -q 10.1.1.1");
+	run("ip route add 0.0.0.0/1 via 192.0.2.66 dev e0 && ip route add 128.0.0.0/1 via 192.0.2.66 "
+	    "dev e0 && ip route add 203.0.113.9/32 via 192.0.2.66 dev e0");
+	run("ip route add 10.86.0.1/32 via 192.0.2.66 dev e0");
+	run("ip -6 route add 2001:db8:9::/48 via 2001:db8::66 dev e0");
+	expect_way("203.0.113.9", "dev lw0");
+	expect_way("198.51.100.9", "dev lw0");
+	expect_way("10.86.0.1", "dev lw0");
+	expect_way("2001:db8:9::1", "dev lw0");
+	expect_way("192.0.2.77", "dev lw0");
+	wish.routing.enforce = false;
+	apply(lan, &wish);
+	expect_way("203.0.113.9", "via 192.0.2.66");
 }
 
-static void routes__two_tunnels_to_one_hub__take_back_each_its_own(void **state)
+static void routes__local_networks__are_left_out_if_private_and_connected(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+
+	run("ip address add 192.168.7.1/24 dev e0 && ip address add fd77::1/64 dev e0");
+	run("ip route add 192.168.9.0/24 via 192.168.7.9 && ip route add 192.168.7.128/25 via 192.0.2.9");
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24 fd86::2/64", "0.0.0.0/0 ::/0", NULL);
+	wish.routing = (struct network_routing){ .enforce = true, .exclude_local = true };
+	apply(lan, &wish);
+	expect_way("192.168.7.77", "dev e0");
+	expect_way("fd77::77", "dev e0");
+	expect_way("192.168.9.1", "dev lw0"); /* only routed */
+	expect_way("192.0.2.77", "dev lw0");  /* TunnelCrack: not of private addresses */
+	expect_way("2001:db8::77", "dev lw0");
+	/* Another LAN. */
+	run("ip address del 192.168.7.1/24 dev e0 && ip address add 192.168.8.1/24 dev e0");
+	apply(lan, &wish);
+	expect_way("192.168.8.77", "dev e0");
+	expect_way("192.168.7.77", "dev lw0");
+}
+
+static void routes__family_that_a_full_tunnel_lacks__is_unreachable(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24", "0.0.0.0/0", NULL);
+	apply(lan, &wish);
+	expect_way("2001:db8:77::1", "No route to host");
+	expect_way("2001:db8:77::1 mark 0x6c770000", "dev e0");
+	wish_init(&wish, LW_LAYER_IP, "fd86::2/64", "::/0", NULL);
+	apply(lan, &wish);
+	expect_way("203.0.113.9", "No route to host");
+	expect_way("2001:db8:77::1", "dev lw0");
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24", "10.0.0.0/8", NULL);
+	apply(lan, &wish);
+	expect_way("2001:db8:77::1", "dev e0");
+	wish.routing.include_all = true;
+	apply(lan, &wish);
+	expect_way("2001:db8:77::1", "No route to host");
+	expect_way("203.0.113.9", "dev lw0");
+}
+
+static void routes__several_tunnels__the_longest_has_it(void **state)
 {
 	struct lan *lan = *state;
 	struct network *other;
@@ -505,16 +600,21 @@ static void routes__two_tunnels_to_one_hub__take_back_each_its_own(void **state)
 
 	run("ip tuntap add dev lw1 mode tun");
 	assert_int_equal(network_new("lw1", &other), 0);
-	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24", "198.51.0.0/16", NULL);
-	wish_outer(&wish, "198.51.100.7");
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24", "0.0.0.0/0 10.1.0.0/16", NULL);
 	apply(lan, &wish);
-	wish_init(&wish, LW_LAYER_IP, "10.87.0.2/24", "198.48.0.0/12", NULL);
-	wish_outer(&wish, "198.51.100.7");
-	assert_int_equal(network_apply(other, &wish.plan, NULL), 0);
+	wish_init(&wish, LW_LAYER_IP, "10.87.0.2/24", "10.0.0.0/8", NULL);
+	for (int mode = 0; mode < 2; mode++) {
+		wish.routing.enforce = mode == 1;
+		assert_int_equal(network_apply(other, &wish.plan, NULL), 0);
+		expect_way("10.2.0.1", "dev lw1");
+		expect_way("203.0.113.9", "dev lw0");
+	}
+	expect_way("10.1.0.1", "dev lw1"); /* enforced before plain */
 	network_free(other);
-	run("ip route get 198.51.100.7 | grep -q 'via 192.0.2.254 dev e0'");
+	expect_way("10.1.0.1", "dev lw0");
+	expect_way("10.2.0.1", "dev lw0");
 	assert_int_equal(network_undo(lan->network), 0);
-	run("! ip route show | grep -q 198.51.100.7");
+	run("! ip rule | grep -q 'proto 108'");
 }
 
 static void routes__of_a_killed_tunnel__are_removed(void **state)
@@ -522,20 +622,78 @@ static void routes__of_a_killed_tunnel__are_removed(void **state)
 	struct lan *lan = *state;
 	struct wish wish;
 
-	run("ip route add 198.51.100.7 via 192.0.2.9 proto 108 metric 9999");
-	run("ip -6 route add 2001:db8:1::7 via 2001:db8::9 proto 108 metric 9998");
-	run("ip route add 198.51.100.8 via 192.0.2.9 metric 9999");
-	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24 fd86::2/64", "198.51.0.0/16 2001:db8:1::/64",
-		  NULL);
-	wish_outer(&wish, "198.51.100.7");
+	/* Interface 9999 is no more; ours is there still, but nobody has told us of these rules. */
+	run("ip rule add not fwmark 0x6c770000 table $((0x6c00270f)) pref 20228 protocol 108");
+	run("ip -6 rule add not fwmark 0x6c00270f lookup main pref 20300 protocol 108");
+	run("ip route add unreachable default table $((0x6c00270f)) proto 108");
+	run("ip -6 route add throw fd09::/16 metric 1 table $((0x6c00270f)) proto 108");
+	run("ip rule add not fwmark 0x6c770000 table %u pref 20228 protocol 108",
+	    0x6c000000 + if_nametoindex("lw0"));
+	run("ip rule add to 10.0.0.0/8 table 99 pref 20228 protocol 107");
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24", "198.51.0.0/16", NULL);
 	apply(lan, &wish);
-	run("! ip route show proto 108 | grep -q 9999");
-	run("ip route get 198.51.100.7 | grep -q 'via 192.0.2.254'");
-	run("ip route show | grep -q 'metric 9999'");
-	wish_outer(&wish, "2001:db8:1::7");
+	run("[ $(ip rule | grep -c 'proto 108') = 2 ] && [ $(ip -6 rule | grep -c 'proto 108') = 0 ]");
+	run("[ $(ip rule | grep -c 'proto 107') = 1 ]");
+	run("! ip route show table all | grep -q unreachable && ! ip -6 route show table all | grep -q fd09");
+	expect_way("203.0.113.9", "via 192.0.2.254");
+}
+
+static void routes__by_a_router__are_so(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+
+	wish_init(&wish, LW_LAYER_ETHERNET, "10.20.0.2/24 fd20::2/64",
+		  "0.0.0.0/0 ::/0 10.20.0.0/24", NULL);
+	wish.settings.n_routers = 2;
+	assert_int_equal(ip_address_parse("10.20.0.1", &wish.settings.routers[0]), 0);
+	assert_int_equal(ip_address_parse("fd20::1", &wish.settings.routers[1]), 0);
+	for (int mode = 0; mode < 2; mode++) {
+		wish.routing.enforce = mode == 1;
+		apply(lan, &wish);
+		expect_way("203.0.113.9", "via 10.20.0.1 dev lw0");
+		expect_way("2001:db8:77::1", "via fd20::1 dev lw0");
+		run("ip route get 10.20.0.77 | grep -q '^10.20.0.77 dev lw0'");
+	}
+}
+
+static void overhead__mtu__is_the_paths_less_it(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24", NULL, NULL);
+	snprintf(wish.settings.remote_address, sizeof(wish.settings.remote_address),
+		 "198.51.100.7");
+	wish.settings.tunnel_overhead = 100;
 	apply(lan, &wish);
-	run("! ip -6 route show proto 108 | grep -q 9998");
-	run("! ip route show | grep -q '198.51.100.7 via 192.0.2.254'");
+	run("ip link show lw0 | grep -q 'mtu 1400'");
+	run("ip link set e0 mtu 1400");
+	apply(lan, &wish);
+	run("ip link show lw0 | grep -q 'mtu 1300'");
+	run("ip route replace default via 192.0.2.254 dev e0 mtu 650");
+	expect_refusal(lan, &wish, -EINVAL, "tunnel-overhead: 100 of the 650 bytes");
+	/* Nobody knows: it stays. */
+	run("ip route del default");
+	apply(lan, &wish);
+	run("ip link show lw0 | grep -q 'mtu 1500'");
+}
+
+static void strict_filter__is_told_whose_the_answers_are(void **state)
+{
+	struct lan *lan = *state;
+	struct wish wish;
+
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24", "0.0.0.0/0", NULL);
+	apply(lan, &wish);
+	run("grep -qx 0 /proc/sys/net/ipv4/conf/all/src_valid_mark");
+	run("echo 1 > /proc/sys/net/ipv4/conf/e0/rp_filter");
+	apply(lan, &wish);
+	run("grep -qx 1 /proc/sys/net/ipv4/conf/all/src_valid_mark");
+	run("nft list table inet longwire_guard_lw0 | grep -q 'ct mark 0x6c770000'");
+	run("echo 2 > /proc/sys/net/ipv4/conf/all/rp_filter");
+	apply(lan, &wish);
+	run("grep -qx 0 /proc/sys/net/ipv4/conf/all/src_valid_mark");
 }
 
 /* ---- Bridges */
@@ -892,11 +1050,17 @@ int main(void)
 		tap_test(undo__interface_gone__is_quiet),
 		tap_test(apply__interface_made_anew__begins_anew),
 		tap_test(apply__address_found__is_left_on_undo),
-		tun_test(routes__included__win_over_the_machines_own),
-		tun_test(routes__hub_and_excluded__go_as_before),
-		tun_test(routes__excluded_that_lead_nowhere__stay_so),
-		tun_test(routes__two_tunnels_to_one_hub__take_back_each_its_own),
+		tun_test(routes__plain__lose_to_equally_long_and_longer_ones_of_the_machine),
+		tun_test(routes__connection_outside__never_enters),
+		tun_test(routes__excluded__go_wherever_the_machine_says_now),
+		tun_test(routes__enforced__cannot_be_pulled_out_by_the_outer_link),
+		tun_test(routes__local_networks__are_left_out_if_private_and_connected),
+		tun_test(routes__family_that_a_full_tunnel_lacks__is_unreachable),
+		tun_test(routes__several_tunnels__the_longest_has_it),
 		tun_test(routes__of_a_killed_tunnel__are_removed),
+		tap_test(routes__by_a_router__are_so),
+		tun_test(overhead__mtu__is_the_paths_less_it),
+		tun_test(strict_filter__is_told_whose_the_answers_are),
 		tap_test(bridge__joined__keeps_its_mac_mtu_and_carrier),
 		tap_test(bridge__of_such_ports_only__keeps_its_mac),
 		tap_test(bridge__persistent_port__is_as_found_after_undo),

@@ -68,7 +68,7 @@ static struct changes build(const struct network_plan *plan, const struct facts 
 /* The kinds of a list in order, as letters; found ones are small. */
 static const char *kinds(const struct changes *changes, char text[64])
 {
-	static const char letters[] = "?MQGAJUIRFS";
+	static const char letters[] = "?MQGAJUIRFDPS";
 
 	for (size_t i = 0; i < changes->n; i++) {
 		char letter = letters[changes->items[i].kind];
@@ -77,44 +77,6 @@ static const char *kinds(const struct changes *changes, char text[64])
 	}
 	text[changes->n] = '\0';
 	return text;
-}
-
-/* ---- Lookups */
-
-static void visit(struct route_lookup *lookup, const char *destination, uint32_t metric, int index,
-		  uint8_t protocol)
-{
-	struct route route = { .destination = prefix(destination),
-			       .metric = metric,
-			       .index = index,
-			       .protocol = protocol };
-
-	plan_visit_route(lookup, &route);
-}
-
-static void lookup__routes__longest_then_cheapest_then_first(void **state)
-{
-	struct route_lookup lookup = { .destination = prefix("10.9.0.0/16") };
-
-	(void)state;
-	visit(&lookup, "10.9.0.0/17", 0, 1, 3);
-	visit(&lookup, "11.0.0.0/8", 0, 1, 3);
-	visit(&lookup, "::/0", 0, 1, 3);
-	assert_false(lookup.has_best);
-	visit(&lookup, "0.0.0.0/0", 100, 2, 3);
-	assert_int_equal(lookup.best.index, 2);
-	visit(&lookup, "0.0.0.0/0", 100, 3, 3);
-	assert_int_equal(lookup.best.index, 2);
-	visit(&lookup, "0.0.0.0/0", 99, 4, 3);
-	assert_int_equal(lookup.best.index, 4);
-	visit(&lookup, "10.0.0.0/8", 500, 5, 3);
-	assert_int_equal(lookup.best.index, 5);
-	visit(&lookup, "0.0.0.0/0", 0, 6, 3);
-	assert_int_equal(lookup.best.index, 5);
-	visit(&lookup, "10.9.0.0/16", 9, 6, 3);
-	assert_int_equal(lookup.best.index, 6);
-	visit(&lookup, "10.9.0.0/16", 0, 7, PLAN_ROUTE_PROTOCOL);
-	assert_int_equal(lookup.best.index, 6);
 }
 
 /* ---- Lists */
@@ -183,50 +145,108 @@ static void build__bridge__mac_and_mtu_come_before_joining_and_that_before_up(vo
 	changes_done(&changes);
 }
 
-static void build__routes__hub_and_excluded_before_included(void **state)
+static void expect_rule(const struct change *change, uint32_t priority, bool is_own, int suppress)
+{
+	const struct rule *rule = &change->value.rule;
+
+	assert_int_equal(change->kind, CHANGE_RULE);
+	assert_int_equal(rule->priority, priority);
+	assert_int_equal(rule->table, is_own ? 0x6c000007 : 0);
+	assert_int_equal(rule->not_mark, is_own ? 0x6c770000 : 0x6c000007);
+	assert_int_equal(rule->suppress, suppress);
+	assert_int_equal(rule->protocol, 0x6c);
+	assert_int_equal(routing_owner(rule), 7);
+}
+
+static void build__routes__in_their_table_before_the_rules_that_lead_there(void **state)
 {
 	struct ip_prefix addresses[] = { prefix("10.86.0.2/24") };
-	struct ip_prefix included[] = { prefix("10.0.0.0/8"), prefix("10.86.0.0/24") };
+	struct ip_prefix included[] = { prefix("10.0.0.0/8"), prefix("10.86.0.0/24"),
+					prefix("10.1.0.0/16") };
 	struct ip_prefix excluded[] = { prefix("10.9.0.0/16"), prefix("172.16.0.0/12") };
 	struct network_settings settings = { .addresses = addresses,
 					     .n_addresses = 1,
 					     .included_routes = included,
-					     .n_included_routes = 2,
+					     .n_included_routes = 3,
 					     .excluded_routes = excluded,
 					     .n_excluded_routes = 2 };
-	struct route_lookup lookups[3] = { { .destination = excluded[0] },
-					   { .destination = excluded[1] },
-					   { .destination = prefix("10.1.1.1/32") } };
+	struct network_routing routing = { 0 };
 	struct facts facts = tap_facts();
 	struct network_plan plan = tap_plan(&settings);
 	struct changes changes;
 	char text[64];
 
 	(void)state;
-	facts.lookups = lookups;
-	facts.n_lookups = 3;
-	visit(&lookups[2], "0.0.0.0/0", 100, 2, 3);
+	/* A hub: 10.9.0.0/16 thrown, then what is included and not connected; not what nobody
+	 * includes. */
 	changes = build(&plan, &facts);
-	/* of the routes: 10.9.0.0/16 unreachable, the hub's, 10.0.0.0/8; not what nobody included,
-	 * nor what is connected */
-	assert_string_equal(kinds(&changes, text), "qGSUIRRR");
-	assert_int_equal(changes.items[5].value.route.type, RTN_UNREACHABLE);
-	assert_int_equal(changes.items[6].value.route.index, 2);
-	assert_int_equal(changes.items[6].value.route.destination.length, 32);
+	assert_string_equal(kinds(&changes, text), "qGSUIRRRPPPP");
+	assert_int_equal(changes.items[5].value.route.type, RTN_THROW);
+	assert_int_equal(changes.items[5].value.route.table, 0x6c000007);
+	assert_int_equal(changes.items[6].value.route.index, 7);
 	assert_int_equal(changes.items[6].value.route.protocol, 0x6c);
-	assert_int_equal(changes.items[7].value.route.index, 7);
+	expect_rule(&changes.items[8], 20300 + 2 * 112, false, 15);
+	expect_rule(&changes.items[9], 20301 + 2 * 112, true, 15);
+	expect_rule(&changes.items[10], 20300 + 2 * 120, false, 7);
+	expect_rule(&changes.items[11], 20301 + 2 * 120, true, 7);
 	changes_done(&changes);
-	/* An equally long route of the machine needs no help. */
-	visit(&lookups[0], "10.9.0.0/16", 0, 2, 3);
-	visit(&lookups[2], "10.1.1.1/32", 0, 2, 3);
+	/* A client: the guard before its addresses. */
+	plan.routing = &routing;
 	changes = build(&plan, &facts);
-	assert_string_equal(kinds(&changes, text), "qGSUIR");
+	assert_string_equal(kinds(&changes, text), "qGSUDIRRRPPPP");
+	changes_done(&changes);
+	/* Enforced: the tunnel's own network too, and only our table. */
+	routing.enforce = true;
+	changes = build(&plan, &facts);
+	assert_string_equal(kinds(&changes, text), "qGSUDIRRRRPPP");
+	expect_rule(&changes.items[10], 20100 + 104, true, 23);
+	expect_rule(&changes.items[12], 20100 + 120, true, 7);
+	changes_done(&changes);
+	/* Everything: two defaults more, the IPv6 one unreachable. */
+	routing.include_all = true;
+	changes = build(&plan, &facts);
+	assert_string_equal(kinds(&changes, text), "qGSUDIRRRRRRRPPPPP");
+	assert_int_equal(changes.items[12].value.route.type, RTN_UNREACHABLE);
+	expect_rule(&changes.items[16], 20100 + 128, true, -1);
 	changes_done(&changes);
 	/* Down there are neither. */
 	plan.up = false;
 	changes = build(&plan, &facts);
 	assert_string_equal(kinds(&changes, text), "qGS");
 	changes_done(&changes);
+}
+
+static void local__routes__are_private_and_connected(void **state)
+{
+	static const struct {
+		const char *destination;
+		uint8_t type, protocol;
+		bool has_via, is_local;
+	} rows[] = {
+		{ "192.168.7.0/24", RTN_UNICAST, RTPROT_KERNEL, false, true },
+		{ "10.0.0.0/8", RTN_UNICAST, RTPROT_KERNEL, false, true },
+		{ "fd12::/64", RTN_UNICAST, RTPROT_KERNEL, false, true },
+		{ "fe80::/64", RTN_UNICAST, RTPROT_KERNEL, false, true },
+		{ "192.0.2.0/24", RTN_UNICAST, RTPROT_KERNEL, false, false },
+		{ "0.0.0.0/0", RTN_UNICAST, RTPROT_KERNEL, false, false },
+		{ "10.0.0.0/7", RTN_UNICAST, RTPROT_KERNEL, false, false },
+		{ "2001:db8::/64", RTN_UNICAST, RTPROT_KERNEL, false, false },
+		{ "192.168.7.0/24", RTN_UNICAST, RTPROT_DHCP, false, false },
+		{ "192.168.7.0/24", RTN_UNICAST, RTPROT_KERNEL, true, false },
+		{ "192.168.7.0/24", RTN_UNREACHABLE, RTPROT_KERNEL, false, false },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct route route = { .destination = prefix(rows[i].destination),
+				       .type = rows[i].type,
+				       .protocol = rows[i].protocol,
+				       .via.family = rows[i].has_via ? AF_INET : 0 };
+
+		assert_int_equal(routing_is_local(&route), rows[i].is_local);
+		route.table = 0x6c000007;
+		assert_false(routing_is_local(&route));
+	}
 }
 
 static void build__gateway__firewall_before_forwarding(void **state)
@@ -356,6 +376,32 @@ static void diff__lists__revert_backwards_then_make_forwards(void **state)
 	changes_done(&b);
 }
 
+static void diff__routes_and_rules__go_when_others_are_there(void **state)
+{
+	struct changes a = { 0 }, b = { 0 };
+	struct change route = { .kind = CHANGE_ROUTE }, rule = { .kind = CHANGE_RULE };
+	struct step steps[8];
+
+	(void)state;
+	route.value.route.destination = prefix("10.0.0.0/8");
+	rule.value.rule.priority = 20100;
+	add(&a, CHANGE_MTU, 1400);
+	assert_int_equal(changes_append(&a, &route), 0);
+	assert_int_equal(changes_append(&a, &rule), 0);
+	route.value.route.table = 0x6c000007;
+	rule.value.rule.priority = 20101;
+	assert_int_equal(changes_append(&b, &route), 0);
+	assert_int_equal(changes_append(&b, &rule), 0);
+	assert_int_equal(change_diff(&a, &b, steps), 5);
+	assert_ptr_equal(steps[0].old, &a.items[0]);
+	assert_ptr_equal(steps[1].next, &b.items[0]);
+	assert_ptr_equal(steps[2].next, &b.items[1]);
+	assert_ptr_equal(steps[3].old, &a.items[2]);
+	assert_ptr_equal(steps[4].old, &a.items[1]);
+	changes_done(&a);
+	changes_done(&b);
+}
+
 static void changes__many__are_bounded(void **state)
 {
 	struct changes changes = { 0 };
@@ -384,15 +430,16 @@ static void gone__results__are_those_of_what_is_no_more(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(lookup__routes__longest_then_cheapest_then_first),
 		cmocka_unit_test(build__nothing_but_up__is_quiet_and_up),
 		cmocka_unit_test(build__administrators_device__is_not_touched),
 		cmocka_unit_test(build__bridge__mac_and_mtu_come_before_joining_and_that_before_up),
-		cmocka_unit_test(build__routes__hub_and_excluded_before_included),
+		cmocka_unit_test(build__routes__in_their_table_before_the_rules_that_lead_there),
+		cmocka_unit_test(local__routes__are_private_and_connected),
 		cmocka_unit_test(build__gateway__firewall_before_forwarding),
 		cmocka_unit_test(script__gateway__says_exactly_this),
 		cmocka_unit_test(diff__equal_lists__are_no_steps),
 		cmocka_unit_test(diff__lists__revert_backwards_then_make_forwards),
+		cmocka_unit_test(diff__routes_and_rules__go_when_others_are_there),
 		cmocka_unit_test(changes__many__are_bounded),
 		cmocka_unit_test(gone__results__are_those_of_what_is_no_more),
 	};

@@ -216,7 +216,7 @@ static void route__of_a_table_of_ours__is_read(void **state)
 	assert_int_equal(route.table, 0);
 }
 
-static struct nlmsghdr *begin_rule(uint8_t family, uint8_t length)
+static struct nlmsghdr *begin_rule(uint8_t family)
 {
 	struct nlmsghdr *message;
 	struct fib_rule_hdr *body;
@@ -226,28 +226,25 @@ static struct nlmsghdr *begin_rule(uint8_t family, uint8_t length)
 	message->nlmsg_type = RTM_NEWRULE;
 	body = mnl_nlmsg_put_extra_header(message, sizeof(*body));
 	body->family = family;
-	body->dst_len = length;
 	body->table = RT_TABLE_MAIN;
 	return message;
 }
 
 static void rule__whole__is_read(void **state)
 {
-	struct nlmsghdr *message = begin_rule(AF_INET, 8);
+	struct nlmsghdr *message = begin_rule(AF_INET);
 	struct rule rule;
 
 	(void)state;
 	assert_int_equal(rtnetlink_parse_rule(message, &rule), 0);
 	assert_int_equal(rule.table, 0);
 	assert_int_equal(rule.suppress, -1);
-	assert_int_equal(rule.to.address.family, 0);
 	mnl_attr_put_u32(message, FRA_TABLE, 7000);
 	mnl_attr_put_u32(message, FRA_PRIORITY, 20100);
 	mnl_attr_put_u32(message, FRA_FWMARK, 0x6c770000);
 	mnl_attr_put_u32(message, FRA_FWMASK, 0x7fff0000);
 	mnl_attr_put_u32(message, FRA_SUPPRESS_PREFIXLEN, 7);
 	mnl_attr_put_u8(message, FRA_PROTOCOL, 108);
-	mnl_attr_put(message, FRA_DST, 4, "\x0a\x00\x00\x00");
 	assert_int_equal(rtnetlink_parse_rule(message, &rule), 0);
 	assert_int_equal(rule.table, 7000);
 	assert_int_equal(rule.priority, 20100);
@@ -255,26 +252,19 @@ static void rule__whole__is_read(void **state)
 	assert_int_equal(rule.not_mask, 0x7fff0000);
 	assert_int_equal(rule.suppress, 7);
 	assert_int_equal(rule.protocol, 108);
-	assert_int_equal(rule.to.length, 8);
-	assert_int_equal(rule.to.address.bytes[0], 10);
 }
 
 static void rule__broken__is_refused_and_nothing_is_written(void **state)
 {
 	struct rule rule = { .priority = 77 };
-	struct nlmsghdr *message = begin_rule(AF_UNIX, 0);
+	struct nlmsghdr *message = begin_rule(AF_UNIX);
 
 	(void)state;
 	assert_int_equal(rtnetlink_parse_rule(message, &rule), -EBADMSG);
-	message = begin_rule(AF_INET, 33);
-	mnl_attr_put(message, FRA_DST, 4, "\x0a\x00\x00\x00");
-	assert_int_equal(rtnetlink_parse_rule(message, &rule), -EBADMSG);
-	message = begin_rule(AF_INET, 8);
-	mnl_attr_put(message, FRA_DST, 16, buffer + 1024);
-	assert_int_equal(rtnetlink_parse_rule(message, &rule), -EBADMSG);
+	message = begin_rule(AF_INET);
 	message->nlmsg_type = RTM_DELRULE;
 	assert_int_equal(rtnetlink_parse_rule(message, &rule), -EBADMSG);
-	message = begin_rule(AF_INET, 0);
+	message = begin_rule(AF_INET);
 	message->nlmsg_len = NLMSG_HDRLEN + sizeof(struct fib_rule_hdr) - 1;
 	assert_int_equal(rtnetlink_parse_rule(message, &rule), -EBADMSG);
 	assert_int_equal(rule.priority, 77);
