@@ -144,7 +144,26 @@ static void copy_reason(struct nft_ctx *context, char *detail, size_t size)
 	snprintf(detail, size, "%.*s", text ? (int)strcspn(text, "\n") : 0, text ? text : "");
 }
 
-int nftables_run(const char *script, char *detail, size_t size)
+static int run_in(struct nft_ctx *context, const char *script, char **ret_text, char *detail,
+		  size_t size)
+{
+	int r;
+
+	if (nft_ctx_buffer_output(context) || nft_ctx_buffer_error(context))
+		return -ENOMEM;
+	errno = 0;
+	if (nft_run_cmd_from_buffer(context, script)) {
+		r = errno ? -errno : -EIO;
+		copy_reason(context, detail, size);
+		return r;
+	}
+	if (!ret_text)
+		return 0;
+	*ret_text = strdup(nft_ctx_get_output_buffer(context));
+	return *ret_text ? 0 : -ENOMEM;
+}
+
+int nftables_ask(const char *script, char **ret_text, char *detail, size_t size)
 {
 	struct nft_ctx *context;
 	int r = fault_check();
@@ -154,17 +173,14 @@ int nftables_run(const char *script, char *detail, size_t size)
 	context = nft_ctx_new(NFT_CTX_DEFAULT);
 	if (!context)
 		return -ENOMEM;
-	if (nft_ctx_buffer_output(context) || nft_ctx_buffer_error(context)) {
-		r = -ENOMEM;
-	} else {
-		errno = 0;
-		if (nft_run_cmd_from_buffer(context, script)) {
-			r = errno ? -errno : -EIO;
-			copy_reason(context, detail, size);
-		}
-	}
+	r = run_in(context, script, ret_text, detail, size);
 	nft_ctx_free(context);
 	return r;
+}
+
+int nftables_run(const char *script, char *detail, size_t size)
+{
+	return nftables_ask(script, NULL, detail, size);
 }
 
 int nftables_remove(const char *name, char *detail, size_t size)

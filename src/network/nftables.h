@@ -15,6 +15,8 @@ int nftables_has_family(const struct network_gateway *gateway, uint8_t family);
 int nftables_script(const char *name, const struct network_gateway *gateway, char **ret_script);
 /* Run it, whole or not at all. On failure detail has what nftables says first. */
 int nftables_run(const char *script, char *detail, size_t size);
+/* The same, with what it prints: *ret_text is malloc'd. */
+int nftables_ask(const char *script, char **ret_text, char *detail, size_t size);
 /* 0 also when there is no table. */
 int nftables_remove(const char *name, char *detail, size_t size);
 

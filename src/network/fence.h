@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kill switch: a table of nftables, longwire_lock_<interface>, that lets nothing out but by the
+ * tunnel.
+ *
+ * Theory of operation. The fence is closed before the first attempt to connect, and opened only when
+ * somebody says so: not by the end of the tunnel, whether in order, by an error or by kill -9, since
+ * that is what it is for. The table belongs to nobody in the kernel, so it stays until it is removed
+ * or the machine starts anew. Closing it again replaces it in one transaction: there is no moment
+ * without it. What it says does not depend on the tunnel's being up, nor on the interface's being
+ * there, so reconnecting changes nothing of it.
+ *
+ * Let out are: the loopback; the tunnel's interface; packets of connections that bear LW_OUTER_MARK,
+ * which only CAP_NET_ADMIN can set; what a link needs to have addresses and neighbours at all (DHCP,
+ * DHCPv6, neighbour discovery, multicast listener reports: none of them is routed further); excluded
+ * routes; with exclude_local the networks of private addresses that this machine is connected to, and
+ * link-local multicast and broadcast. Everything else is dropped and counted, silently, so that
+ * connections survive until the tunnel is back. What this machine forwards is judged alike. What
+ * comes in is not judged: without an answer it is nothing.
+ *
+ * Packets that are not IP, and those that a privileged process writes to a link itself (AF_PACKET),
+ * do not pass here.
+ */
+#ifndef NETWORK_FENCE_H
+#define NETWORK_FENCE_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct ip_prefix;
+struct lw_error;
+
+enum { FENCES_MAX = 64 };
+
+struct fence_policy {
+	const char *interface;
+	bool exclude_local;
+	const struct ip_prefix *excluded; /* routes */
+	size_t n_excluded;
+};
+
+struct fence; /* what was closed last, so that closing it so again does nothing */
+
+int fence_new(struct fence **ret_fence);
+/* Close it, or let it be as policy says. 0, or a negative errno with a sentence: then it is as it was. */
+int fence_close(struct fence *fence, const struct fence_policy *policy, struct lw_error *ret_error);
+/* The fence stays as it is. */
+void fence_free(struct fence *fence);
+
+/* Open that of an interface: 0 also when there is none. */
+int fence_open(const char *interface, struct lw_error *ret_error);
+/* The interfaces whose fences are closed, at most FENCES_MAX. Return: how many, or a negative
+ * errno. */
+int fence_list(char ret_interfaces[FENCES_MAX][IFNAMSIZ], struct lw_error *ret_error);
+
+#endif
