@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include <longwire/hub.h>
+#include <longwire/impairment.h>
 #include <longwire/settings.h>
 
 #include "base/schema.h"
@@ -35,6 +36,17 @@ struct capture_config {
 	unsigned points;
 	char *filter;
 	uint32_t snap_length;
+};
+
+/* An item of impairments:. The texts are as they stand in the file; settings is what they say. */
+struct impairment_config {
+	char *name; /* always NULL */
+	char *port;
+	int ways; /* enum lw_port_way, or-ed */
+	int distribution;
+	char *rate, *queue, *delay, *jitter, *correlation, *loss, *burst, *burst_end, *burst_loss;
+	char *duplicate, *corrupt, *reorder, *seed;
+	struct lw_impairment settings;
 };
 
 struct settings_config { /* settings: of both sides */
@@ -64,9 +76,10 @@ struct hub_config {
 	} gateway;
 	int between_clients; /* enum lw_between; 0: the layer's default */
 	struct settings_config settings;
-	struct item_list clients;  /* of struct client_config, clients.d included */
-	struct item_list captures; /* of struct capture_config */
-	char *key_log;             /* resolved; NULL: none */
+	struct item_list clients;     /* of struct client_config, clients.d included */
+	struct item_list captures;    /* of struct capture_config */
+	struct item_list impairments; /* of struct impairment_config */
+	char *key_log;                /* resolved; NULL: none */
 };
 
 struct tunnel_config {
@@ -79,7 +92,7 @@ struct tunnel_config {
 	unsigned accept;                   /* enum lw_accept; 0: not said */
 	struct string_list networks;       /* IP: behind this machine */
 	struct settings_config settings;
-	struct item_list captures;
+	struct item_list captures, impairments;
 	char *key_log;
 };
 

@@ -17,6 +17,8 @@ struct tree;
 extern const struct schema capture_schema; /* an item of capture: */
 extern const struct schema clients_schema; /* an entry of clients:, also a file of clients.d */
 extern const struct schema hub_schema;
+extern const struct schema impairment_schema;          /* an item of impairments: */
+extern const struct schema impairment_settings_schema; /* what can be set of a link */
 extern const struct schema tunnel_schema;
 
 extern const struct schema_word layer_words[];
@@ -26,6 +28,7 @@ enum {
 	CONFIG_MTU_MIN = 576,
 	CONFIG_MTU_MAX = 9216,
 	CONFIG_CAPTURES_MAX = 8,
+	CONFIG_IMPAIRMENTS_MAX = 64,
 	CONFIG_HUBS_MAX = 8, /* addresses of one client's hub */
 };
 
@@ -49,6 +52,13 @@ enum {
 		.path = "capture", .kind = SCHEMA_LIST_OF, .offset = offsetof(type, captures), \
 		.max = CONFIG_CAPTURES_MAX, .item = &capture_schema,                           \
 		.help = "files that packets are captured into"                                 \
+	}
+#define IMPAIRMENTS_ROW(type)                                                            \
+	{                                                                                \
+		.path = "impairments", .kind = SCHEMA_LIST_OF,                           \
+		.offset = offsetof(type, impairments), .max = CONFIG_IMPAIRMENTS_MAX,    \
+		.item = &impairment_schema,                                              \
+		.help = "links with faults, for tests: what each port's link does wrong" \
 	}
 #define KEY_LOG_ROW(type)                                                                       \
 	{                                                                                       \

@@ -105,6 +105,7 @@ static const struct schema_row rows[] = {
 	  .check = rules_network,
 	  .help = "networks within those that are not" },
 	CAPTURE_ROW(struct tunnel_config),
+	IMPAIRMENTS_ROW(struct tunnel_config),
 	KEY_LOG_ROW(struct tunnel_config),
 	{ .path = "settings.dns", .kind = SCHEMA_REFUSED, .help = LATER },
 	{ .path = "settings.ipv4", .kind = SCHEMA_REFUSED, .help = LATER },

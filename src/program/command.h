@@ -97,6 +97,7 @@ int command_new(const struct arguments *arguments);
 int command_hub(const struct arguments *arguments);
 int command_up(const struct arguments *arguments);
 int command_check(const struct arguments *arguments);
+int command_link(const struct arguments *arguments);
 int command_status(const struct arguments *arguments);
 int command_version(const struct arguments *arguments);
 int command_reference(const struct arguments *arguments);

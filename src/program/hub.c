@@ -253,6 +253,9 @@ static int start_hub(struct running_hub *running, struct lw_error *error)
 		r = add_peers(running, error);
 	if (r == 0)
 		r = attach_captures(running, error);
+	running->service.links.hub = running->hub;
+	if (r == 0)
+		r = links_apply(&running->service.links, &running->config->impairments, error);
 	if (r == 0)
 		r = listen_all(running, error);
 	if (r == 0)

@@ -12,6 +12,7 @@
 #include "base/memory.h"
 #include "base/schema.h"
 #include "capture/filter.h"
+#include "flow/impairment.h"
 #include "program/command.h"
 #include "tls/credentials.h"
 
@@ -70,6 +71,40 @@ static void check_captures(int layer, const struct item_list *captures,
 			schema_error(errors, NULL, "capture.filter", "%s", error.text);
 		else
 			filter_free(filter);
+	}
+}
+
+static bool is_hub_port(const struct hub_config *config, const char *name)
+{
+	if (config->interface.name &&
+	    (!strcmp(name, "device") || !strcmp(name, config->interface.name)))
+		return true;
+	for (size_t i = 0; i < config->clients.n; i++)
+		if (!strcmp(((const struct client_config *)config->clients.items[i])->name, name))
+			return true;
+	return false;
+}
+
+/* hub NULL: a client's. */
+static void check_impairments(const struct hub_config *hub, const struct item_list *impairments,
+			      struct schema_errors *errors)
+{
+	for (size_t i = 0; i < impairments->n; i++) {
+		const struct impairment_config *config = impairments->items[i];
+		struct lw_error error;
+
+		if (hub && !is_hub_port(hub, config->port))
+			schema_error(
+				errors, NULL, "impairments.port",
+				"no port is called \"%s\": device if there is an interface, or "
+				"a client's name",
+				config->port);
+		if (!hub && strcmp(config->port, "device") != 0 && strcmp(config->port, "hub") != 0)
+			schema_error(errors, NULL, "impairments.port",
+				     "no port is called \"%s\": device or hub", config->port);
+		if (impairment_check(&config->settings, &error) < 0)
+			schema_error(errors, NULL, "impairments", "%s: %s", config->port,
+				     error.text);
 	}
 }
 
@@ -244,6 +279,7 @@ int plan_hub(const struct hub_config *config, struct hub_plan *plan, struct sche
 	memset(plan, 0, sizeof(*plan));
 	check_identity(config->identity, plan->ethernet_address, errors);
 	check_captures(config->layer, &config->captures, errors);
+	check_impairments(config, &config->impairments, errors);
 	for (size_t i = 0; i < config->clients.n; i++) {
 		const struct client_config *client = config->clients.items[i];
 
@@ -341,6 +377,7 @@ int plan_tunnel(const struct tunnel_config *config, struct tunnel_plan *plan,
 	memset(plan, 0, sizeof(*plan));
 	check_identity(config->identity, plan->ethernet_address, errors);
 	check_captures(config->layer, &config->captures, errors);
+	check_impairments(NULL, &config->impairments, errors);
 	check_pins(&config->hub_pin, "hub.pin", errors);
 	r = add_texts(&plan->addresses, &config->interface.addresses);
 	if (r == 0)

@@ -71,4 +71,7 @@ int report_build(const struct report *report, struct tree **ret_tree);
 /* For people, at the time now (wall clock, seconds). Whatever the tree lacks is left out. */
 void report_print(const struct tree *tree, int64_t now, FILE *output);
 
+/* The list "impairments" of a tree, which may be NULL. */
+void report_print_impairments(const struct tree *impairments, FILE *output);
+
 #endif

@@ -333,6 +333,51 @@ static void print_key_log(const struct tree *log, FILE *output)
 	fputs("; who reads it can decrypt every connection\n", output);
 }
 
+/* As it would be typed: "delay=50ms loss=1%". */
+static void print_settings(const struct tree *settings, FILE *output)
+{
+	if (!settings)
+		return;
+	for_each_child(setting, settings) {
+		fputc(' ', output);
+		put_text(setting->key, output);
+		fputc('=', output);
+		put_text(setting->text ? setting->text : "?", output);
+	}
+}
+
+static void print_impairment(const struct tree *impairment, FILE *output)
+{
+	static const char *const counters[] = { "lost", "full", "duplicated", "corrupted",
+						"reordered" };
+	const char *port = get_text(impairment, "port"), *way = get_text(impairment, "direction");
+
+	fprintf(output, "%-12s ", "impaired");
+	put_text(port ? port : "?", output);
+	fputc(' ', output);
+	put_text(way ? way : "?", output);
+	fputc(':', output);
+	print_settings(tree_get(impairment, "settings"), output);
+	fprintf(output, "\n%-12s %" PRIu64 " passed", "",
+		get_number(tree_get(impairment, "passed"), "packets"));
+	for (size_t i = 0; i < ARRAY_SIZE(counters); i++)
+		if (get_number(impairment, counters[i]))
+			fprintf(output, ", %" PRIu64 " %s", get_number(impairment, counters[i]),
+				counters[i]);
+	if (get_number(tree_get(impairment, "waiting"), "packets"))
+		fprintf(output, ", %" PRIu64 " waiting",
+			get_number(tree_get(impairment, "waiting"), "packets"));
+	fputc('\n', output);
+}
+
+void report_print_impairments(const struct tree *impairments, FILE *output)
+{
+	if (!impairments)
+		return;
+	for_each_child(impairment, impairments)
+		print_impairment(impairment, output);
+}
+
 static void print_head(const struct tree *tree, int64_t now, FILE *output)
 {
 	const struct tree *connection = tree_get(tree, "connection");
@@ -367,6 +412,7 @@ void report_print(const struct tree *tree, int64_t now, FILE *output)
 	print_hub(tree, output);
 	print_line("last error", get_text(tree_get(connection, "last-error"), "text"), output);
 	print_ports(tree_get(tree, "ports"), now, output);
+	report_print_impairments(tree_get(tree, "impairments"), output);
 	print_captures(tree_get(tree, "captures"), output);
 	print_key_log(tree_get(tree, "key-log"), output);
 }

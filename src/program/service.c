@@ -146,6 +146,7 @@ static int control_status(void *user, struct tree **ret_status)
 		.started = service->started,
 	};
 	int r = service->ops->report(service->user, &report);
+	struct tree *status = NULL;
 
 	if (r < 0)
 		return r;
@@ -153,7 +154,15 @@ static int control_status(void *user, struct tree **ret_status)
 		report.state = "stopping";
 	report.key_log.file = service->key_log;
 	report_captures(service, &report);
-	return report_build(&report, ret_status);
+	r = report_build(&report, &status);
+	if (r == 0)
+		r = links_report(&service->links, NULL, status);
+	if (r < 0) {
+		tree_free(status);
+		return r;
+	}
+	*ret_status = status;
+	return 0;
 }
 
 static void do_flush(struct control_call *call, const struct tree *request, void *user)
@@ -217,6 +226,8 @@ int service_open(struct service *service, const struct arguments *arguments,
 	if (r < 0)
 		return r;
 	r = control_add_verbs(service->control, service_verbs, ARRAY_SIZE(service_verbs), service);
+	if (r == 0)
+		r = control_add_verbs(service->control, link_verbs, n_link_verbs, &service->links);
 	return r < 0 ? error_errno(ret_error, -r, "control socket") : 0;
 }
 

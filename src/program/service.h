@@ -25,6 +25,7 @@
 #include "program/captures.h"
 #include "program/control.h"
 #include "program/instance.h"
+#include "program/links.h"
 #include "program/report.h"
 
 struct arguments;
@@ -50,6 +51,7 @@ struct service {
 	struct instance *instance;
 	struct control *control;
 	struct captures captures;
+	struct links links; /* set by the hub or tunnel once it is made */
 	struct report_capture capture_reports[CAPTURES_MAX];
 	struct network_link link; /* of the interface, as reported last */
 	char address_texts[SERVICE_ADDRESSES_MAX][IP_PREFIX_TEXT_SIZE];

@@ -254,6 +254,9 @@ static int open_tunnel(struct running_tunnel *running, struct lw_error *error)
 		r = make_connection(running, error);
 	if (r == 0)
 		r = attach_captures(running, error);
+	running->service.links.tunnel = running->tunnel;
+	if (r == 0)
+		r = links_apply(&running->service.links, &running->config->impairments, error);
 	if (r == 0)
 		r = privileges_drop(PRIVILEGE_NET_ADMIN, error);
 	return r;
