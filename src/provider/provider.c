@@ -125,6 +125,18 @@ static int begin_stopping(struct lw_provider *provider, enum lw_stop_reason reas
 	return 1;
 }
 
+/* The watchdog knows only that it took too long; the provider may have said why. */
+static void explain(const struct lw_provider *provider, struct lw_error *error)
+{
+	const struct lw_connection_incident *last = history_get(&provider->history, 0);
+	char text[LW_ERROR_TEXT_SIZE];
+
+	if (!last || last->was_ending || last->date < provider->run_date)
+		return;
+	memcpy(text, error->text, sizeof(text));
+	error_set(error, 0, error->domain, error->code, "%.100s: %s", text, last->error.text);
+}
+
 static void start_answered(void *owner, const struct lw_error *error, const void *data,
 			   size_t length)
 {
@@ -133,10 +145,15 @@ static void start_answered(void *owner, const struct lw_error *error, const void
 
 	(void)data;
 	(void)length;
-	if (provider->state == PROVIDER_STARTING && !error)
+	if (provider->state == PROVIDER_STARTING && !error) {
 		provider_set_state(provider, PROVIDER_RUNNING, "started");
-	else if (provider->state == PROVIDER_STARTING)
-		begin_stopping(provider, LW_STOP_CONNECTION_FAILED, error, error->text);
+	} else if (provider->state == PROVIDER_STARTING) {
+		struct lw_error why = *error;
+
+		if (!is_failed)
+			explain(provider, &why);
+		begin_stopping(provider, LW_STOP_CONNECTION_FAILED, &why, "start failed");
+	}
 	/* A provider that says itself that its start failed has nothing left to stop. */
 	if (is_failed && !provider->is_stop_called)
 		provider->is_over = true;
@@ -179,6 +196,7 @@ int provider_start(struct lw_provider *provider, struct lw_packet_flow *flow,
 	provider->flow = flow;
 	provider->is_stop_called = provider->is_over = false;
 	provider->origin = options->origin;
+	provider->run_date = (int64_t)time(NULL);
 	interface_open(&provider->interface, flow);
 	provider_set_state(provider, PROVIDER_STARTING, "start");
 	completion_issue(starting, provider->timeouts.start_ms);

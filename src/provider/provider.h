@@ -99,6 +99,7 @@ struct lw_provider {
 	enum lw_stop_reason reason;  /* of the last stop */
 	struct lw_error last_error;
 	struct history history;
+	int64_t run_date; /* of the last start, wall clock */
 	bool is_stop_called;
 	bool is_over; /* while STOPPING: nothing more is waited for */
 

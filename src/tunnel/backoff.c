@@ -9,6 +9,12 @@ void backoff_reset(struct backoff *backoff)
 	*backoff = (struct backoff){ 0 };
 }
 
+void backoff_lasted(struct backoff *backoff, uint64_t up_ns)
+{
+	if (up_ns >= BACKOFF_LASTING_S * UINT64_C(1000000000))
+		backoff_reset(backoff);
+}
+
 /* base/2 … base: spread out who failed together, and never exceed what was promised. */
 static uint32_t jitter_below(uint32_t base, uint32_t random)
 {

@@ -26,10 +26,14 @@ enum {
 	BACKOFF_LONG_MAX_MS = 30000,
 	BACKOFF_REFUSED_MS = 30000,
 	BACKOFF_PATIENCE_S = 600,
+	BACKOFF_LASTING_S = 10, /* a session that was worth it */
 };
 
-/* After a session that came up: the next failure is the first of a row. */
+/* A new row. */
 void backoff_reset(struct backoff *backoff);
+/* A session that was up has ended. Where it lasted, the next failure is the first of a row; a hub
+ * that admits and at once says goodbye is no better than one that is away. */
+void backoff_lasted(struct backoff *backoff, uint64_t up_ns);
 /* A failure at now_ns; random: any 32 bits. Return: milliseconds until the next attempt. */
 uint32_t backoff_next_ms(struct backoff *backoff, enum backoff_class class, uint64_t now_ns,
 			 uint32_t random);

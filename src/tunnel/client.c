@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "tunnel/dialer.h"
+#include "tunnel/failure.h"
 
 enum { SETTINGS_WAIT_MS = 10000, PARTING_MS = 100 };
 
@@ -51,39 +52,6 @@ static void link_set(struct lw_tunnel *tunnel, enum lw_link_state next)
 
 /* ---- the end of an attempt or session */
 
-static enum lw_connection_error error_of_goodbye(const struct session_end *end)
-{
-	switch (end->code) {
-	case GOODBYE_REFUSED:
-	case GOODBYE_REMOVED:
-		return LW_CONNECTION_ERROR_AUTHENTICATION_FAILED;
-	case GOODBYE_PROTOCOL:
-	case GOODBYE_VERSION:
-	case GOODBYE_LAYER:
-		return LW_CONNECTION_ERROR_NEGOTIATION_FAILED;
-	case GOODBYE_DEAD:
-	case GOODBYE_STALLED:
-		return LW_CONNECTION_ERROR_SERVER_DEAD;
-	default:
-		return LW_CONNECTION_ERROR_SERVER_DISCONNECTED;
-	}
-}
-
-static enum backoff_class class_of_goodbye(const struct session_end *end)
-{
-	switch (end->code) {
-	case GOODBYE_REFUSED:
-	case GOODBYE_REMOVED:
-	case GOODBYE_VERSION:
-	case GOODBYE_LAYER:
-		return BACKOFF_REFUSED;
-	case GOODBYE_REPLACED:
-		return BACKOFF_REPLACED;
-	default:
-		return BACKOFF_LOST;
-	}
-}
-
 static void finish_start(struct lw_tunnel *tunnel, const struct lw_error *error)
 {
 	struct lw_completion *starting = take_pointer(tunnel->starting);
@@ -112,6 +80,7 @@ static void link_failed(struct lw_tunnel *tunnel, enum backoff_class class,
 	snprintf(tunnel->last_failure, sizeof(tunnel->last_failure), "%.230s", error->text);
 	log_line(was_told ? LOG_LEVEL_DEBUG : LOG_LEVEL_WARNING, "%s", error->text);
 	link_set(tunnel, LW_LINK_WAITING);
+	lw_provider_note_error(tunnel->provider, error);
 	if (tunnel->was_up)
 		lw_provider_set_reasserting(tunnel->provider, true);
 	if (!tunnel->once) {
@@ -127,6 +96,9 @@ static void session_ended(struct session *session, const struct session_end *end
 	struct lw_tunnel *tunnel = session->user;
 	const struct session_end end = *ended; /* it is the session's */
 	bool was_ours = tunnel->session == session;
+	uint64_t now = lw_loop_now_ns(tunnel->loop);
+	enum lw_connection_error code =
+		failure_of_end(&end, (now - session->stream.last_received_ns) / 1000000);
 	struct lw_error error;
 
 	session_free(session, &tunnel->lingers);
@@ -137,16 +109,17 @@ static void session_ended(struct session *session, const struct session_end *end
 	tunnel->session = NULL;
 	client_succession_cancel(tunnel);
 	client_forget_next(tunnel);
+	if (tunnel->link == LW_LINK_UP)
+		backoff_lasted(&tunnel->backoff, now - tunnel->up_since_ns);
 	if (end.by_peer)
-		error_set(&error, 0, LW_DOMAIN_CONNECTION, error_of_goodbye(&end),
-			  "%s said goodbye (%s): %s", tunnel->address, goodbye_name(end.code),
-			  end.text);
+		error_set(&error, 0, LW_DOMAIN_CONNECTION, code, "%s said goodbye (%s): %s",
+			  tunnel->address, goodbye_name(end.code), end.text);
 	else
-		error_set(&error, 0, LW_DOMAIN_CONNECTION, error_of_goodbye(&end), "%s: %s",
-			  tunnel->address, end.text);
+		error_set(&error, 0, LW_DOMAIN_CONNECTION, code, "%s: %s", tunnel->address,
+			  end.text);
 	if (tunnel->stopping || !tunnel->provider)
 		return;
-	link_failed(tunnel, class_of_goodbye(&end), &error);
+	link_failed(tunnel, failure_class(&end), &error);
 }
 
 /* ---- settings */
@@ -169,7 +142,7 @@ void client_settings_applied(const struct lw_error *error, void *user)
 			 * nothing */
 	loop_timer_cancel(&tunnel->timer);
 	link_set(tunnel, LW_LINK_UP);
-	backoff_reset(&tunnel->backoff);
+	tunnel->up_since_ns = lw_loop_now_ns(tunnel->loop);
 	tunnel->last_failure[0] = '\0';
 	tunnel->connects++;
 	log_info("connected to %s (%s)", tunnel->address, tunnel->session->tls);
@@ -382,7 +355,8 @@ static void ask_dial(struct lw_tunnel *tunnel)
 	int fd, result = client_ask_dial(tunnel, &fd, &peer);
 
 	if (result < 0) {
-		error_errno(&error, -result, "no connection to the hub");
+		error_set(&error, 0, LW_DOMAIN_CONNECTION, failure_of_errno(-result),
+			  "no connection to the hub: %s", strerror(-result));
 		dialed(-1, NULL, &error, tunnel);
 		return;
 	}
@@ -585,6 +559,7 @@ static const struct lw_provider_ops ethernet_ops = {
 	.layer = LW_LAYER_ETHERNET,
 	.start = start,
 	.stop = stop,
+	.message = client_message,
 };
 
 static const struct lw_provider_ops ip_ops = {
@@ -593,6 +568,7 @@ static const struct lw_provider_ops ip_ops = {
 	.layer = LW_LAYER_IP,
 	.start = start,
 	.stop = stop,
+	.message = client_message,
 };
 
 const struct lw_provider_ops *lw_tunnel_provider_ops(const struct lw_tunnel *tunnel)

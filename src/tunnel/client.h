@@ -86,7 +86,8 @@ struct lw_tunnel {
 	struct backoff backoff;
 	struct loop_timer timer; /* next attempt, awaited settings, or parting */
 	enum lw_link_state link;
-	bool was_up; /* since the start */
+	bool was_up;          /* since the start */
+	uint64_t up_since_ns; /* of the last UP */
 	struct sockaddr_storage peer;
 	uint64_t settings_window_ns;
 	uint32_t settings_seen;
@@ -117,6 +118,9 @@ void client_succeed(struct session *session);
 void client_succeeded(struct lw_tunnel *tunnel);
 void client_succession_ended(struct lw_tunnel *tunnel, const char *text);
 void client_succession_cancel(struct lw_tunnel *tunnel);
+/* client_message.c: the provider's message. */
+void client_message(struct lw_provider *provider, const void *data, size_t length,
+		    struct lw_completion *done, void *user);
 /* The end of a stop that waits for its goodbye to go: at once. */
 void client_end_parting(struct lw_tunnel *tunnel);
 /* Forget everything of a start; completions are the caller's. */

@@ -17,6 +17,7 @@
 #include "base/memory.h"
 #include "loop/loop.h"
 #include "loop/worker.h"
+#include "tunnel/failure.h"
 
 enum { USER_TIMEOUT_MS = 10000, NOTSENT_LOWAT = 128 * 1024 };
 
@@ -191,8 +192,8 @@ static void try_failed(struct dialer *dialer, struct dialer_try *try, size_t ind
 
 	forget_try(try);
 	sockaddr_format((const struct sockaddr *)&dialer->addresses[index], text, sizeof(text));
-	error_set(&dialer->last_error, 0, LW_DOMAIN_CONNECTION,
-		  LW_CONNECTION_ERROR_SERVER_NOT_RESPONDING, "%s: %s", text, strerror(error));
+	error_set(&dialer->last_error, 0, LW_DOMAIN_CONNECTION, failure_of_errno(error), "%s: %s",
+		  text, strerror(error));
 	dialer->n_failed++;
 	if (dialer->n_failed == dialer->n)
 		loop_defer(dialer->loop, &dialer->failing);

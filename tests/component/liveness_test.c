@@ -292,7 +292,8 @@ static void start__once__fails_with_the_reason(void **state)
 	rig_start(a);
 	assert_true(rig_until(rig, rig_is_down, a, 100));
 	lw_connection_last_error(a->connection, &error);
-	assert_int_equal(error.domain, LW_DOMAIN_SYSTEM);
+	assert_int_equal(error.domain, LW_DOMAIN_CONNECTION);
+	assert_int_equal(error.code, LW_CONNECTION_ERROR_SERVER_NOT_RESPONDING);
 	assert_non_null(strstr(error.text, "no connection to the hub"));
 	rig_free(rig);
 }

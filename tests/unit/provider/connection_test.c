@@ -892,6 +892,24 @@ static void start__origin__told_and_api_by_default(void **state)
 
 /* ---- watchdogs */
 
+static void watchdog__start_of_a_provider_that_said_why__told(void **state)
+{
+	struct lw_error error;
+
+	(void)state;
+	begin();
+	make_error(&error, 7);
+	lw_provider_note_error(actor.provider, &error);
+	fake_ns += 60000000000;
+	dispatch();
+	lw_connection_last_error(connection, &error);
+	assert_int_equal(error.code, ETIMEDOUT);
+	assert_string_equal(error.text, "start was not finished within 60.000 s: error 7");
+	finish(&actor.starting, 1);
+	finish(&actor.stopping, 0);
+	dispatch();
+}
+
 static void watchdog__start__fails_after_sixty_seconds_and_drops_what_comes_later(void **state)
 {
 	struct lw_error error;
@@ -1593,6 +1611,7 @@ int main(void)
 		LIFE(connected_date__life__only_while_up_and_through_reasserting),
 		LIFE(start__origin__told_and_api_by_default),
 		LIFE(watchdog__start__fails_after_sixty_seconds_and_drops_what_comes_later),
+		LIFE(watchdog__start_of_a_provider_that_said_why__told),
 		LIFE(watchdog__of_what_was_finished__silent),
 		LIFE(watchdog__stop__ends_after_twenty_seconds_and_late_finish_hits_nothing),
 		LIFE(watchdog__own_times_and_none__kept),

@@ -52,6 +52,17 @@ static void refused__any__waits_thirty_seconds_at_least(void **state)
 	assert_int_equal(backoff_next_ms(&backoff, BACKOFF_REPLACED, second, 0), 30000);
 }
 
+static void lasted__ten_seconds_or_less__row_ends_or_goes_on(void **state)
+{
+	struct backoff backoff = { .failures = 5, .first_ns = second };
+
+	(void)state;
+	backoff_lasted(&backoff, 10 * second - 1);
+	assert_int_equal(backoff_next_ms(&backoff, BACKOFF_LOST, second, 0), 2000);
+	backoff_lasted(&backoff, 10 * second);
+	assert_int_equal(backoff_next_ms(&backoff, BACKOFF_LOST, second, 0), 200);
+}
+
 static void class__changes__begins_a_new_row(void **state)
 {
 	struct backoff backoff = { .failures = 9, .first_ns = second, .class = BACKOFF_LOST };
@@ -78,6 +89,7 @@ int main(void)
 		cmocka_unit_test(lost__any_jitter__stays_between_half_and_whole),
 		cmocka_unit_test(lost__after_ten_minutes__is_patient),
 		cmocka_unit_test(refused__any__waits_thirty_seconds_at_least),
+		cmocka_unit_test(lasted__ten_seconds_or_less__row_ends_or_goes_on),
 		cmocka_unit_test(class__changes__begins_a_new_row),
 		cmocka_unit_test(lost__very_many__does_not_overflow),
 	};

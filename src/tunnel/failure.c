@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+/* What a failure is called. */
+#include "tunnel/failure.h"
+
+#include <errno.h>
+
+#include "base/memory.h"
+
+/* Death by silence comes after SESSION_DEAD_MS; much later only where nobody could look. */
+enum { OVERSLEPT_MS = 2 * SESSION_DEAD_MS };
+
+enum lw_connection_error failure_of_errno(int error)
+{
+	static const struct {
+		int error;
+		enum lw_connection_error failure;
+	} rows[] = {
+		{ ENETUNREACH, LW_CONNECTION_ERROR_NO_NETWORK_AVAILABLE },
+		{ ENETDOWN, LW_CONNECTION_ERROR_NO_NETWORK_AVAILABLE },
+		{ ENONET, LW_CONNECTION_ERROR_NO_NETWORK_AVAILABLE },
+		{ EAFNOSUPPORT, LW_CONNECTION_ERROR_NO_NETWORK_AVAILABLE },
+		{ EADDRNOTAVAIL, LW_CONNECTION_ERROR_UNRECOVERABLE_NETWORK_CHANGE },
+		{ ENODEV, LW_CONNECTION_ERROR_UNRECOVERABLE_NETWORK_CHANGE },
+		{ ENETRESET, LW_CONNECTION_ERROR_UNRECOVERABLE_NETWORK_CHANGE },
+		{ EPERM, LW_CONNECTION_ERROR_CONFIGURATION_FAILED },
+		{ EACCES, LW_CONNECTION_ERROR_CONFIGURATION_FAILED },
+		{ ECONNRESET, LW_CONNECTION_ERROR_SERVER_DISCONNECTED },
+		{ ECONNABORTED, LW_CONNECTION_ERROR_SERVER_DISCONNECTED },
+		{ EPIPE, LW_CONNECTION_ERROR_SERVER_DISCONNECTED },
+		{ ENOMEM, LW_CONNECTION_ERROR_PLUGIN_FAILED },
+		{ ENOBUFS, LW_CONNECTION_ERROR_PLUGIN_FAILED },
+		{ EMFILE, LW_CONNECTION_ERROR_PLUGIN_FAILED },
+		{ ENFILE, LW_CONNECTION_ERROR_PLUGIN_FAILED },
+		{ EBADF, LW_CONNECTION_ERROR_PLUGIN_FAILED },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++)
+		if (rows[i].error == error)
+			return rows[i].failure;
+	/* Refused, timed out, host unreachable or down, and whatever else a network does. */
+	return LW_CONNECTION_ERROR_SERVER_NOT_RESPONDING;
+}
+
+static const struct {
+	enum lw_connection_error failure;
+	enum backoff_class class;
+} goodbyes[] = {
+	[GOODBYE_NONE] = { LW_CONNECTION_ERROR_SERVER_DISCONNECTED, BACKOFF_LOST },
+	[GOODBYE_REFUSED] = { LW_CONNECTION_ERROR_AUTHENTICATION_FAILED, BACKOFF_REFUSED },
+	[GOODBYE_REPLACED] = { LW_CONNECTION_ERROR_SERVER_DISCONNECTED, BACKOFF_REPLACED },
+	[GOODBYE_PROTOCOL] = { LW_CONNECTION_ERROR_NEGOTIATION_FAILED, BACKOFF_LOST },
+	[GOODBYE_VERSION] = { LW_CONNECTION_ERROR_NEGOTIATION_FAILED, BACKOFF_REFUSED },
+	[GOODBYE_LAYER] = { LW_CONNECTION_ERROR_NEGOTIATION_FAILED, BACKOFF_REFUSED },
+	[GOODBYE_DEAD] = { LW_CONNECTION_ERROR_SERVER_DEAD, BACKOFF_LOST },
+	[GOODBYE_SHUTDOWN] = { LW_CONNECTION_ERROR_SERVER_DISCONNECTED, BACKOFF_LOST },
+	[GOODBYE_REMOVED] = { LW_CONNECTION_ERROR_AUTHENTICATION_FAILED, BACKOFF_REFUSED },
+	[GOODBYE_RESOURCES] = { LW_CONNECTION_ERROR_SERVER_DISCONNECTED, BACKOFF_LOST },
+	[GOODBYE_STALLED] = { LW_CONNECTION_ERROR_SERVER_DEAD, BACKOFF_LOST },
+};
+
+enum lw_connection_error failure_of_end(const struct session_end *end, uint64_t silence_ms)
+{
+	if (end->code == GOODBYE_DEAD && !end->by_peer && silence_ms >= OVERSLEPT_MS)
+		return LW_CONNECTION_ERROR_OVERSLEPT;
+	/* Codes of a later version: it said goodbye. */
+	return (size_t)end->code < ARRAY_SIZE(goodbyes) ? goodbyes[end->code].failure
+							: LW_CONNECTION_ERROR_SERVER_DISCONNECTED;
+}
+
+enum backoff_class failure_class(const struct session_end *end)
+{
+	return (size_t)end->code < ARRAY_SIZE(goodbyes) ? goodbyes[end->code].class : BACKOFF_LOST;
+}
