@@ -11,11 +11,13 @@
 LW_BEGIN
 
 struct lw_capture;
+struct lw_dns_settings;
 struct lw_error;
 struct lw_hub;
 struct lw_loop;
 struct lw_packet_flow;
 struct lw_port;
+struct lw_proxy_settings;
 
 /* What is behind a port decides its limits. */
 enum lw_behind {
@@ -51,6 +53,8 @@ struct lw_hub_options {
 	size_t n_own_addresses;
 	const char *const *included_routes; /* offered to every client */
 	size_t n_included_routes;
+	const struct lw_dns_settings *dns;     /* IP: offered to every client; NULL: none */
+	const struct lw_proxy_settings *proxy; /* the same */
 	bool inline_handshakes; /* on the loop's own thread: for tests with a clock of their own */
 	/*
 	 * NULL: none. Secrets of every handshake are appended here in the NSS format (RFC 9850), for

@@ -19,6 +19,7 @@ enum lw_accept {
 	LW_ACCEPT_MTU = 1 << 1,
 	LW_ACCEPT_INCLUDED_ROUTES = 1 << 2,
 	LW_ACCEPT_DNS = 1 << 3,
+	LW_ACCEPT_PROXY = 1 << 4,
 	LW_ACCEPT_NOTHING = 1 << 30,
 };
 

@@ -167,7 +167,7 @@ static int set_scalar(const struct schema_row *row, const char *text, void *targ
 			return -EINVAL;
 		return set_text(target, text);
 	case SCHEMA_STRINGS:
-		if (length == 0 || length > TEXT_BYTES_MAX)
+		if ((length == 0 && !row->may_be_empty) || length > TEXT_BYTES_MAX)
 			return -EINVAL;
 		return add_string(target, text);
 	case SCHEMA_MAP:
@@ -205,7 +205,8 @@ static void read_scalar(struct reading *reading, const struct schema_row *row,
 			     describe(row, allowed, sizeof(allowed)));
 		return;
 	}
-	refusal = row->check ? row->check(tree->text) : NULL;
+	refusal =
+		row->check && !(row->may_be_empty && !*tree->text) ? row->check(tree->text) : NULL;
 	if (refusal) {
 		schema_error(reading->errors, tree, row->path, "\"%s\" is not allowed, must be %s",
 			     shown(tree->text, buffer), refusal);

@@ -81,6 +81,7 @@ struct schema_row {
 	const char *(*check)(const char *text);
 	const struct schema *item; /* MAP_OF, LIST_OF */
 	const char *help;          /* one line, for the reference */
+	bool may_be_empty;         /* STRINGS: "" means something; check is not asked of it */
 };
 
 struct schema {

@@ -11,9 +11,11 @@
 #include <longwire/error.h>
 
 #include "base/address.h"
+#include "base/dns_settings.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/parse.h"
+#include "base/proxy_settings.h"
 
 enum { MTU_MIN = 576, MTU_MAX = 65535, OVERHEAD_MAX = 1000 };
 
@@ -214,6 +216,62 @@ static int parse_scalars(enum lw_layer layer, const struct lw_network_settings *
 	return r;
 }
 
+static enum lw_addressing said(enum lw_addressing addressing)
+{
+	return addressing == LW_ADDRESSING_DEFAULT ? LW_ADDRESSING_MANUAL : addressing;
+}
+
+static int check_addressing(enum lw_layer layer, const struct lw_network_settings *from,
+			    const char *field, enum lw_addressing addressing, uint8_t family,
+			    struct lw_error *ret_error)
+{
+	struct ip_prefix prefix;
+
+	if ((unsigned)addressing > LW_ADDRESSING_OFF)
+		return refuse(ret_error, field, "must be manual, automatic, link-local or off");
+	if (said(addressing) == LW_ADDRESSING_MANUAL)
+		return 0;
+	if (layer != LW_LAYER_ETHERNET && addressing != LW_ADDRESSING_OFF)
+		return refuse(ret_error, field,
+			      "an IP tunnel's addresses are manual or the hub's: nobody there "
+			      "answers DHCP or advertises a network");
+	if (from->bridge && addressing != LW_ADDRESSING_OFF)
+		return refuse(ret_error, field,
+			      "a bridge's port has no addresses: say this of the bridge");
+	for (size_t i = 0; i < from->n_addresses; i++)
+		if (from->addresses[i] && ip_prefix_parse(from->addresses[i], &prefix) == 0 &&
+		    prefix.address.family == family)
+			return refuse_item(ret_error, field, from->addresses[i],
+					   "is given by hand: addresses go with manual");
+	return 0;
+}
+
+static int parse_addressing(enum lw_layer layer, const struct lw_network_settings *from,
+			    struct network_settings *settings, struct lw_error *ret_error)
+{
+	int r = check_addressing(layer, from, "ipv4", from->ipv4, AF_INET, ret_error);
+
+	if (r == 0)
+		r = check_addressing(layer, from, "ipv6", from->ipv6, AF_INET6, ret_error);
+	settings->ipv4 = said(from->ipv4);
+	settings->ipv6 = said(from->ipv6);
+	return r;
+}
+
+static int parse_services(const struct lw_network_settings *from, struct network_settings *settings,
+			  struct lw_error *ret_error)
+{
+	int r = 0;
+
+	if (from->dns && from->bridge)
+		return refuse(ret_error, "dns", "a bridge's port has no name servers of its own");
+	if (from->dns)
+		r = dns_settings_parse(from->dns, &settings->dns, ret_error);
+	if (r == 0 && from->proxy)
+		r = proxy_settings_parse(from->proxy, &settings->proxy, ret_error);
+	return r;
+}
+
 static int parse_lists(const struct lw_network_settings *from, struct network_settings *settings,
 		       struct lw_error *ret_error)
 {
@@ -247,11 +305,40 @@ int network_settings_parse(enum lw_layer layer, const struct lw_network_settings
 		r = parse_lists(&known, &settings, ret_error);
 	if (r == 0)
 		r = parse_routers(layer, &known, &settings, ret_error);
+	if (r == 0)
+		r = parse_addressing(layer, &known, &settings, ret_error);
+	if (r == 0)
+		r = parse_services(&known, &settings, ret_error);
 	if (r < 0) {
 		network_settings_done(&settings);
 		return r;
 	}
 	*ret_settings = settings;
+	return 0;
+}
+
+bool network_settings_are_full(const struct network_settings *settings)
+{
+	for (size_t i = 0; i < settings->n_included_routes; i++)
+		if (settings->included_routes[i].length == 0)
+			return true;
+	return false;
+}
+
+int network_settings_check_dns(const struct network_settings *settings, struct lw_error *ret_error)
+{
+	const struct dns_settings *dns = settings->dns;
+
+	if (!dns || network_settings_are_full(settings))
+		return 0;
+	if (dns->matches_all)
+		return refuse(ret_error, "dns.match-domains",
+			      "\"\" takes every name into a tunnel that carries only a part of the "
+			      "traffic: name the domains, or include the route 0.0.0.0/0 or ::/0");
+	if (!dns->match.n && !dns->search.n)
+		return refuse(ret_error, "dns.match-domains",
+			      "without them the servers of a split tunnel would be asked for "
+			      "nothing: name the domains that they know");
 	return 0;
 }
 
@@ -274,9 +361,13 @@ int network_settings_copy(const struct network_settings *from, struct network_se
 	struct network_settings copy = *from;
 
 	copy.addresses = copy.included_routes = copy.excluded_routes = NULL;
+	copy.dns = NULL;
+	copy.proxy = NULL;
 	if (copy_list(from->addresses, from->n_addresses, &copy.addresses) < 0 ||
 	    copy_list(from->included_routes, from->n_included_routes, &copy.included_routes) < 0 ||
-	    copy_list(from->excluded_routes, from->n_excluded_routes, &copy.excluded_routes) < 0) {
+	    copy_list(from->excluded_routes, from->n_excluded_routes, &copy.excluded_routes) < 0 ||
+	    dns_settings_copy(from->dns, &copy.dns) < 0 ||
+	    proxy_settings_copy(from->proxy, &copy.proxy) < 0) {
 		network_settings_done(&copy);
 		return -ENOMEM;
 	}
@@ -317,7 +408,9 @@ bool network_settings_equal(const struct network_settings *a, const struct netwo
 	       lists_equal(a->included_routes, a->n_included_routes, b->included_routes,
 			   b->n_included_routes) &&
 	       lists_equal(a->excluded_routes, a->n_excluded_routes, b->excluded_routes,
-			   b->n_excluded_routes);
+			   b->n_excluded_routes) &&
+	       a->ipv4 == b->ipv4 && a->ipv6 == b->ipv6 && dns_settings_equal(a->dns, b->dns) &&
+	       proxy_settings_equal(a->proxy, b->proxy);
 }
 
 void network_settings_done(struct network_settings *settings)
@@ -327,5 +420,7 @@ void network_settings_done(struct network_settings *settings)
 	free(settings->addresses);
 	free(settings->included_routes);
 	free(settings->excluded_routes);
+	free(settings->dns);
+	free(settings->proxy);
 	memset(settings, 0, sizeof(*settings));
 }

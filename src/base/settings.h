@@ -10,7 +10,9 @@
 
 #include "base/address.h"
 
+struct dns_settings;
 struct lw_error;
+struct proxy_settings;
 
 /* Everything parsed; no strings to read again. An absent MAC, bridge or MTU is all zero. */
 struct network_settings {
@@ -28,6 +30,9 @@ struct network_settings {
 	size_t n_excluded_routes;
 	struct ip_address routers[LW_SETTINGS_ROUTERS_MAX];
 	size_t n_routers;
+	enum lw_addressing ipv4, ipv6; /* never LW_ADDRESSING_DEFAULT */
+	struct dns_settings *dns;      /* NULL: none */
+	struct proxy_settings *proxy;  /* NULL: none */
 };
 
 /*
@@ -39,6 +44,16 @@ struct network_settings {
  */
 int network_settings_parse(enum lw_layer layer, const struct lw_network_settings *from,
 			   struct network_settings *ret_settings, struct lw_error *ret_error);
+/*
+ * Whether everything of a family goes through the tunnel: it is a full tunnel, and its name servers
+ * may be asked for every name.
+ */
+bool network_settings_are_full(const struct network_settings *settings);
+/*
+ * What can be said of DNS only when all other settings are known: servers that would be asked for
+ * nothing, or for every name by a tunnel that carries only a part. 0 or -EINVAL with ret_error.
+ */
+int network_settings_check_dns(const struct network_settings *settings, struct lw_error *ret_error);
 int network_settings_copy(const struct network_settings *from, struct network_settings *ret_copy);
 bool network_settings_equal(const struct network_settings *a, const struct network_settings *b);
 void network_settings_done(struct network_settings *settings);

@@ -49,10 +49,28 @@ struct impairment_config {
 	struct lw_impairment settings;
 };
 
+struct dns_config {
+	bool is_set;
+	int protocol; /* enum lw_dns_protocol */
+	struct string_list servers, search_domains, match_domains;
+	bool match_domains_no_search;
+	char *server_name;
+};
+
+struct proxy_config {
+	bool is_set;
+	char *http_server, *https_server, *auto_configuration_url;
+	bool exclude_simple_hostnames;
+	struct string_list exception_list, match_domains;
+};
+
 struct settings_config { /* settings: of both sides */
 	char *ethernet_address;
 	uint32_t mtu;
 	struct string_list addresses, included_routes, excluded_routes;
+	int ipv4, ipv6; /* enum lw_addressing; 0: not said */
+	struct dns_config dns;
+	struct proxy_config proxy;
 };
 
 struct client_config { /* an entry of clients: */

@@ -22,6 +22,12 @@ const struct schema_word carrier_words[] = {
 	{ NULL, 0 },
 };
 
+const struct schema_word dns_protocol_words[] = {
+	{ "cleartext", LW_DNS_CLEARTEXT },
+	{ "tls", LW_DNS_TLS },
+	{ NULL, 0 },
+};
+
 static const struct schema_word between_words[] = {
 	{ "isolated", LW_BETWEEN_ISOLATED },
 	{ "direct", LW_BETWEEN_DIRECT },
@@ -80,6 +86,7 @@ static const struct schema_row rows[] = {
 	  .max = LW_SETTINGS_ROUTES_MAX,
 	  .check = rules_network,
 	  .help = "networks that clients should reach through the tunnel" },
+	SERVICE_ROWS(struct hub_config),
 	{ .path = "clients",
 	  .kind = SCHEMA_MAP_OF,
 	  .offset = OFFSET(clients),
@@ -98,9 +105,8 @@ static const struct schema_row rows[] = {
 	  .help = "a hub's own are interface.addresses, a client's are clients.NAME.addresses" },
 	{ .path = "settings.excluded-routes", .kind = SCHEMA_REFUSED, .help = CLIENT_ONLY },
 	{ .path = "settings.ethernet-address", .kind = SCHEMA_REFUSED, .help = CLIENT_ONLY },
-	{ .path = "settings.dns", .kind = SCHEMA_REFUSED, .help = LATER },
-	{ .path = "settings.ipv4", .kind = SCHEMA_REFUSED, .help = LATER },
-	{ .path = "settings.ipv6", .kind = SCHEMA_REFUSED, .help = LATER },
+	{ .path = "settings.ipv4", .kind = SCHEMA_REFUSED, .help = CLIENT_ONLY },
+	{ .path = "settings.ipv6", .kind = SCHEMA_REFUSED, .help = CLIENT_ONLY },
 	{ .path = "hub",
 	  .kind = SCHEMA_REFUSED,
 	  .help = "makes this a client's file, but listen makes it a hub's: only one of them is "
@@ -124,6 +130,9 @@ static const struct layer_rule layer_rules[] = {
 	  "is a key of layer: ip; in Ethernet bridge the interface or forward on a router" },
 	{ LW_LAYER_ETHERNET, "settings", "included-routes",
 	  "is a key of layer: ip; an Ethernet hub offers no routes" },
+	{ LW_LAYER_ETHERNET, "settings", "dns",
+	  "is a key of layer: ip; in Ethernet the network's own DHCP server tells" },
+	{ LW_LAYER_ETHERNET, "settings", "proxy", "is a key of layer: ip" },
 	{ 0, NULL, NULL, NULL },
 };
 
@@ -158,6 +167,8 @@ static void validate(void *output, const struct tree *tree, struct schema_errors
 	char within[96];
 
 	hub->gateway.is_set = tree_get(tree, "gateway");
+	hub->settings.dns.is_set = rules_find(tree, "settings", "dns");
+	hub->settings.proxy.is_set = rules_find(tree, "settings", "proxy");
 	rules_check_layer(layer_rules, hub->layer, tree, errors);
 	check_interface(hub, tree, errors);
 	if (!clients || clients->kind != TREE_MAP)

@@ -11,6 +11,7 @@
 #include <longwire/error.h>
 
 #include "base/address.h"
+#include "base/dns_settings.h"
 #include "base/parse.h"
 #include "base/schema.h"
 #include "base/tree.h"
@@ -126,6 +127,13 @@ const char *rules_client_address(const char *text)
 		return "an address of a host: not unspecified, loopback, multicast, broadcast or "
 		       "IPv4-mapped";
 	return NULL;
+}
+
+const char *rules_domain(const char *text)
+{
+	char name[DOMAIN_TEXT_SIZE];
+
+	return domain_parse(text, name) < 0 ? "a domain name such as corp.example" : NULL;
 }
 
 const char *rules_network(const char *text)

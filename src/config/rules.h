@@ -20,7 +20,8 @@ const char *rules_pin(const char *text);
 const char *rules_ethernet_address(const char *text);
 const char *rules_own_address(const char *text);    /* of an interface, with a length or without */
 const char *rules_client_address(const char *text); /* without a length */
-const char *rules_network(const char *text);        /* no bits set beyond its length */
+const char *rules_domain(const char *text);
+const char *rules_network(const char *text); /* no bits set beyond its length */
 
 /* A key, or one within a section, that makes no sense in one of the layers. */
 struct layer_rule {

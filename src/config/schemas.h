@@ -23,6 +23,7 @@ extern const struct schema tunnel_schema;
 
 extern const struct schema_word layer_words[];
 extern const struct schema_word carrier_words[];
+extern const struct schema_word dns_protocol_words[];
 
 enum {
 	CONFIG_MTU_MIN = 576,
@@ -90,6 +91,86 @@ enum {
 		.offset = offsetof(type, interface.carrier), .words = carrier_words,             \
 		.help = "carrier while the tunnel reconnects: hold is the default in a bridge, " \
 			"follow elsewhere"                                                       \
+	}
+
+/* settings.dns and settings.proxy of both kinds of file. */
+#define SERVICE_ROWS(type)                                                                            \
+	{ .path = "settings.dns",                                                                     \
+	  .kind = SCHEMA_MAP,                                                                         \
+	  .help = "name servers that are reached through the tunnel" },                               \
+		{ .path = "settings.dns.servers",                                                     \
+		  .kind = SCHEMA_STRINGS,                                                             \
+		  .offset = offsetof(type, settings.dns.servers),                                     \
+		  .required = true,                                                                   \
+		  .min = 1,                                                                           \
+		  .max = LW_SETTINGS_DNS_SERVERS_MAX,                                                 \
+		  .check = rules_client_address,                                                      \
+		  .help = "their addresses" },                                                        \
+		{ .path = "settings.dns.match-domains",                                               \
+		  .kind = SCHEMA_STRINGS,                                                             \
+		  .offset = offsetof(type, settings.dns.match_domains),                               \
+		  .max = LW_SETTINGS_DOMAINS_MAX,                                                     \
+		  .check = rules_domain,                                                              \
+		  .may_be_empty = true,                                                               \
+		  .help = "domains that they are asked for, and searched; \"\" is every name, which " \
+			  "a tunnel with a default route means anyway and another may not" },         \
+		{ .path = "settings.dns.match-domains-no-search",                                     \
+		  .kind = SCHEMA_BOOL,                                                                \
+		  .offset = offsetof(type, settings.dns.match_domains_no_search),                     \
+		  .standard = "false",                                                                \
+		  .help = "match domains are not searched for names of one label" },                  \
+		{ .path = "settings.dns.search-domains",                                              \
+		  .kind = SCHEMA_STRINGS,                                                             \
+		  .offset = offsetof(type, settings.dns.search_domains),                              \
+		  .max = LW_SETTINGS_DOMAINS_MAX,                                                     \
+		  .check = rules_domain,                                                              \
+		  .help = "domains that are searched for names of one label, and asked of these "     \
+			  "servers" },                                                                \
+		{ .path = "settings.dns.protocol",                                                    \
+		  .kind = SCHEMA_WORD,                                                                \
+		  .offset = offsetof(type, settings.dns.protocol),                                    \
+		  .words = dns_protocol_words,                                                        \
+		  .standard = "cleartext",                                                            \
+		  .help = "tls: DNS over TLS, by systemd-resolved" },                                 \
+		{ .path = "settings.dns.server-name",                                                 \
+		  .kind = SCHEMA_TEXT,                                                                \
+		  .offset = offsetof(type, settings.dns.server_name),                                 \
+		  .check = rules_domain,                                                              \
+		  .help = "of the servers' certificate with protocol: tls; default: their "           \
+			  "addresses" },                                                              \
+		{ .path = "settings.proxy",                                                           \
+		  .kind = SCHEMA_MAP,                                                                 \
+		  .help = "proxies that programs should use: told and exported, never enforced" },    \
+		{ .path = "settings.proxy.http-server",                                               \
+		  .kind = SCHEMA_TEXT,                                                                \
+		  .offset = offsetof(type, settings.proxy.http_server),                               \
+		  .check = rules_hub_address,                                                         \
+		  .help = "for http" },                                                               \
+		{ .path = "settings.proxy.https-server",                                              \
+		  .kind = SCHEMA_TEXT,                                                                \
+		  .offset = offsetof(type, settings.proxy.https_server),                              \
+		  .check = rules_hub_address,                                                         \
+		  .help = "for https" },                                                              \
+		{ .path = "settings.proxy.auto-configuration-url",                                    \
+		  .kind = SCHEMA_TEXT,                                                                \
+		  .offset = offsetof(type, settings.proxy.auto_configuration_url),                    \
+		  .max = 1023,                                                                        \
+		  .help = "of a PAC file, which wins over the servers" },                             \
+		{ .path = "settings.proxy.exclude-simple-hostnames",                                  \
+		  .kind = SCHEMA_BOOL,                                                                \
+		  .offset = offsetof(type, settings.proxy.exclude_simple_hostnames),                  \
+		  .standard = "false",                                                                \
+		  .help = "no proxy for names without a dot" },                                       \
+		{ .path = "settings.proxy.exception-list",                                            \
+		  .kind = SCHEMA_STRINGS,                                                             \
+		  .offset = offsetof(type, settings.proxy.exception_list),                            \
+		  .max = LW_SETTINGS_DOMAINS_MAX,                                                     \
+		  .help = "no proxy for these: domains, *.domain, addresses, networks" },             \
+	{                                                                                             \
+		.path = "settings.proxy.match-domains", .kind = SCHEMA_STRINGS,                       \
+		.offset = offsetof(type, settings.proxy.match_domains),                               \
+		.max = LW_SETTINGS_DOMAINS_MAX, .check = rules_domain,                                \
+		.help = "proxies for these domains alone; default: all"                               \
 	}
 
 #endif

@@ -17,15 +17,18 @@ static const struct schema_word accept_words[] = {
 	{ "addresses", LW_ACCEPT_ADDRESSES },
 	{ "mtu", LW_ACCEPT_MTU },
 	{ "included-routes", LW_ACCEPT_INCLUDED_ROUTES },
+	{ "dns", LW_ACCEPT_DNS },
+	{ "proxy", LW_ACCEPT_PROXY },
 	{ NULL, 0 },
 };
 
-static const char *check_accept(const char *text)
-{
-	if (strcmp(text, "dns") == 0)
-		return "addresses, mtu or included-routes; dns " LATER;
-	return NULL;
-}
+static const struct schema_word addressing_words[] = {
+	{ "manual", LW_ADDRESSING_MANUAL },
+	{ "automatic", LW_ADDRESSING_AUTOMATIC },
+	{ "link-local", LW_ADDRESSING_LINK_LOCAL },
+	{ "off", LW_ADDRESSING_OFF },
+	{ NULL, 0 },
+};
 
 static const struct schema_row rows[] = {
 	LAYER_ROW(struct tunnel_config),
@@ -62,7 +65,6 @@ static const struct schema_row rows[] = {
 	  .kind = SCHEMA_WORDS,
 	  .offset = OFFSET(accept),
 	  .words = accept_words,
-	  .check = check_accept,
 	  .help = "what the hub may set on this machine; default: addresses and mtu in IP, nothing "
 		  "in Ethernet; [] is nothing" },
 	{ .path = "networks",
@@ -104,12 +106,22 @@ static const struct schema_row rows[] = {
 	  .max = LW_SETTINGS_ROUTES_MAX,
 	  .check = rules_network,
 	  .help = "networks within those that are not" },
+	{ .path = "settings.ipv4",
+	  .kind = SCHEMA_WORD,
+	  .offset = OFFSET(settings.ipv4),
+	  .words = addressing_words,
+	  .help = "Ethernet: where the interface's IPv4 addresses come from: this file (manual, the "
+		  "default), DHCP, or 169.254/16 by itself" },
+	{ .path = "settings.ipv6",
+	  .kind = SCHEMA_WORD,
+	  .offset = OFFSET(settings.ipv6),
+	  .words = addressing_words,
+	  .help = "Ethernet: the same for IPv6: this file, the advertisements of routers there, or "
+		  "fe80::/64 alone" },
+	SERVICE_ROWS(struct tunnel_config),
 	CAPTURE_ROW(struct tunnel_config),
 	IMPAIRMENTS_ROW(struct tunnel_config),
 	KEY_LOG_ROW(struct tunnel_config),
-	{ .path = "settings.dns", .kind = SCHEMA_REFUSED, .help = LATER },
-	{ .path = "settings.ipv4", .kind = SCHEMA_REFUSED, .help = LATER },
-	{ .path = "settings.ipv6", .kind = SCHEMA_REFUSED, .help = LATER },
 	{ .path = "hub.ca", .kind = SCHEMA_REFUSED, .help = LATER },
 	{ .path = "hub.crl", .kind = SCHEMA_REFUSED, .help = LATER },
 	{ .path = "hub.name", .kind = SCHEMA_REFUSED, .help = LATER },
@@ -133,6 +145,12 @@ static const struct layer_rule layer_rules[] = {
 	  "is a key of layer: ethernet; IP packets cannot be bridged" },
 	{ LW_LAYER_IP, "settings", "ethernet-address",
 	  "is a key of layer: ethernet; an IP tunnel has none" },
+	{ LW_LAYER_IP, "settings", "ipv4",
+	  "is a key of layer: ethernet; an IP tunnel's addresses are in settings.addresses or the "
+	  "hub's" },
+	{ LW_LAYER_IP, "settings", "ipv6",
+	  "is a key of layer: ethernet; an IP tunnel's addresses are in settings.addresses or the "
+	  "hub's" },
 	{ LW_LAYER_ETHERNET, NULL, "networks",
 	  "is a key of layer: ip; in Ethernet the hub learns what is behind this machine" },
 	{ 0, NULL, NULL, NULL },
@@ -153,12 +171,17 @@ static void check_bridge(const struct tree *tree, struct schema_errors *errors)
 		     "settings.included-routes", reason);
 	rules_refuse(errors, rules_find(tree, "settings", "excluded-routes"),
 		     "settings.excluded-routes", reason);
+	rules_refuse(errors, rules_find(tree, "settings", "ipv4"), "settings.ipv4", reason);
+	rules_refuse(errors, rules_find(tree, "settings", "ipv6"), "settings.ipv6", reason);
+	rules_refuse(errors, rules_find(tree, "settings", "dns"), "settings.dns", reason);
 }
 
 static void validate(void *output, const struct tree *tree, struct schema_errors *errors)
 {
 	struct tunnel_config *tunnel = output;
 
+	tunnel->settings.dns.is_set = rules_find(tree, "settings", "dns");
+	tunnel->settings.proxy.is_set = rules_find(tree, "settings", "proxy");
 	rules_check_layer(layer_rules, tunnel->layer, tree, errors);
 	check_bridge(tree, errors);
 	if (tree_get(tree, "mtu"))

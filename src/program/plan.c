@@ -9,7 +9,9 @@
 
 #include <longwire/error.h>
 
+#include "base/dns_settings.h"
 #include "base/memory.h"
+#include "base/proxy_settings.h"
 #include "base/schema.h"
 #include "capture/filter.h"
 #include "flow/impairment.h"
@@ -138,6 +140,61 @@ static int check_settings(int layer, const struct lw_network_settings *settings,
 	struct lw_error error;
 	int r = network_settings_parse((enum lw_layer)layer, settings, parsed, &error);
 
+	if (r == -EINVAL)
+		schema_error(errors, NULL, "settings", "%s", error.text);
+	return r == -ENOMEM ? r : 0;
+}
+
+/* Return: NULL where the section is not there. */
+static const struct lw_dns_settings *plan_dns(const struct dns_config *config,
+					      struct plan_services *services)
+{
+	services->dns = (struct lw_dns_settings){
+		.size = sizeof(services->dns),
+		.protocol = (enum lw_dns_protocol)config->protocol,
+		.servers = strings(&config->servers),
+		.n_servers = config->servers.n,
+		.search_domains = strings(&config->search_domains),
+		.n_search_domains = config->search_domains.n,
+		.match_domains = strings(&config->match_domains),
+		.n_match_domains = config->match_domains.n,
+		.match_domains_no_search = config->match_domains_no_search,
+		.server_name = config->server_name,
+	};
+	return config->is_set ? &services->dns : NULL;
+}
+
+static const struct lw_proxy_settings *plan_proxy(const struct proxy_config *config,
+						  struct plan_services *services)
+{
+	services->proxy = (struct lw_proxy_settings){
+		.size = sizeof(services->proxy),
+		.http_server = config->http_server,
+		.https_server = config->https_server,
+		.auto_configuration_url = config->auto_configuration_url,
+		.exclude_simple_hostnames = config->exclude_simple_hostnames,
+		.exception_list = strings(&config->exception_list),
+		.n_exceptions = config->exception_list.n,
+		.match_domains = strings(&config->match_domains),
+		.n_match_domains = config->match_domains.n,
+	};
+	return config->is_set ? &services->proxy : NULL;
+}
+
+/* What a hub offers keeps the same rules as what a client sets. */
+static int check_services(const struct hub_plan *plan, struct schema_errors *errors)
+{
+	struct proxy_settings *proxy = NULL;
+	struct dns_settings *dns = NULL;
+	struct lw_error error;
+	int r = 0;
+
+	if (plan->hub.dns)
+		r = dns_settings_parse(plan->hub.dns, &dns, &error);
+	if (r == 0 && plan->hub.proxy)
+		r = proxy_settings_parse(plan->hub.proxy, &proxy, &error);
+	free(dns);
+	free(proxy);
 	if (r == -EINVAL)
 		schema_error(errors, NULL, "settings", "%s", error.text);
 	return r == -ENOMEM ? r : 0;
@@ -286,7 +343,10 @@ int plan_hub(const struct hub_config *config, struct hub_plan *plan, struct sche
 		check_pins(&client->pin, "clients.pin", errors);
 	}
 	plan_hub_options(config, &plan->hub);
-	if (config->interface.name)
+	plan->hub.dns = plan_dns(&config->settings.dns, &plan->services);
+	plan->hub.proxy = plan_proxy(&config->settings.proxy, &plan->services);
+	r = check_services(plan, errors);
+	if (r == 0 && config->interface.name)
 		r = plan_interface(config, plan);
 	if (r == 0 && plan->has_interface)
 		r = check_settings(config->layer, &plan->settings, &plan->parsed, errors);
@@ -342,6 +402,10 @@ static void plan_tunnel_settings(const struct tunnel_config *config, struct tunn
 		.n_included_routes = settings->included_routes.n,
 		.excluded_routes = strings(&settings->excluded_routes),
 		.n_excluded_routes = settings->excluded_routes.n,
+		.ipv4 = (enum lw_addressing)settings->ipv4,
+		.ipv6 = (enum lw_addressing)settings->ipv6,
+		.dns = plan_dns(&settings->dns, &plan->services),
+		.proxy = plan_proxy(&settings->proxy, &plan->services),
 	};
 	if (config->layer == LW_LAYER_ETHERNET && !config->interface.bridge &&
 	    !settings->ethernet_address && *plan->ethernet_address)
@@ -372,6 +436,7 @@ int plan_tunnel(const struct tunnel_config *config, struct tunnel_plan *plan,
 		struct schema_errors *errors)
 {
 	size_t before = errors->n;
+	struct lw_error error;
 	int r;
 
 	memset(plan, 0, sizeof(*plan));
@@ -387,6 +452,10 @@ int plan_tunnel(const struct tunnel_config *config, struct tunnel_plan *plan,
 		plan_tunnel_options(config, plan);
 		r = check_settings(config->layer, &plan->settings, &plan->parsed, errors);
 	}
+	/* Routes that the hub may add can make it a full tunnel: then it is known only later. */
+	if (r == 0 && errors->n == before && !(config->accept & LW_ACCEPT_INCLUDED_ROUTES) &&
+	    network_settings_check_dns(&plan->parsed, &error) < 0)
+		schema_error(errors, NULL, "settings", "%s", error.text);
 	if (r == 0 && errors->n > before)
 		r = -EINVAL;
 	if (r < 0)

@@ -31,6 +31,12 @@ struct plan_texts {
 	size_t n, room;
 };
 
+/* settings.dns and settings.proxy as the library wants them. */
+struct plan_services {
+	struct lw_dns_settings dns;
+	struct lw_proxy_settings proxy;
+};
+
 struct hub_plan {
 	struct lw_hub_options hub; /* but for its flow */
 	struct lw_device_options device;
@@ -40,6 +46,7 @@ struct hub_plan {
 	bool has_interface, has_gateway;
 	struct plan_texts routes; /* to what is behind clients */
 	struct ip_prefix *to, *from;
+	struct plan_services services; /* offered */
 	char ethernet_address[MAC_TEXT_SIZE];
 };
 
@@ -49,6 +56,7 @@ struct tunnel_plan {
 	struct lw_network_settings settings;
 	struct network_settings parsed;
 	struct plan_texts addresses;
+	struct plan_services services;
 	char ethernet_address[MAC_TEXT_SIZE];
 };
 

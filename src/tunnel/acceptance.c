@@ -179,6 +179,82 @@ static void decide_routes(struct decision *decision, const struct offer *offer)
 	}
 }
 
+/* Whether a default route is among those that were decided. */
+static bool is_full(const struct decision *decision)
+{
+	struct ip_prefix prefix;
+
+	for (size_t i = 0; i < decision->accepted->settings.n_included_routes; i++)
+		if (decision->included[i] && ip_prefix_parse(decision->included[i], &prefix) == 0 &&
+		    prefix.length == 0)
+			return true;
+	return false;
+}
+
+static const char *dns_fault(const struct decision *decision, const struct dns_settings *dns)
+{
+	const struct ip_address *hub = decision->acceptance->hub;
+
+	if (!(decision->accept & LW_ACCEPT_DNS))
+		return "not in accept";
+	for (size_t i = 0; hub && i < dns->n_servers; i++)
+		if (ip_address_equal(hub, &dns->servers[i]))
+			return "a server that is not in the tunnel: the hub's own address";
+	if (decision->accepted->is_full)
+		return NULL;
+	if (dns->matches_all)
+		return "every name, of a tunnel that carries only a part of the traffic";
+	if (!dns->match.n && !dns->search.n)
+		return "no match-domains, and the tunnel carries only a part of the traffic";
+	return NULL;
+}
+
+static void decide_dns(struct decision *decision, const struct offer *offer)
+{
+	const struct network_settings *local = decision->acceptance->local;
+	struct accepted *accepted = decision->accepted;
+	const struct dns_settings *dns = local ? local->dns : NULL;
+
+	accepted->is_full = is_full(decision);
+	if (!dns && offer->dns_fault[0]) {
+		refuse(decision, "dns", offer->dns_fault);
+	} else if (!dns && offer->dns) {
+		const char *fault = dns_fault(decision, offer->dns);
+
+		if (fault)
+			refuse(decision, "dns", fault);
+		else
+			dns = offer->dns;
+	}
+	accepted->dns_value = dns;
+}
+
+static void decide_proxy(struct decision *decision, const struct offer *offer)
+{
+	const struct network_settings *local = decision->acceptance->local;
+	struct accepted *accepted = decision->accepted;
+	const struct proxy_settings *proxy = local ? local->proxy : NULL;
+
+	if (!proxy && offer->proxy_fault[0])
+		refuse(decision, "proxy", offer->proxy_fault);
+	else if (!proxy && offer->proxy && !(decision->accept & LW_ACCEPT_PROXY))
+		refuse(decision, "proxy", "not in accept");
+	else if (!proxy)
+		proxy = offer->proxy;
+	accepted->proxy_value = proxy;
+}
+
+static void decide_addressing(struct decision *decision)
+{
+	const struct network_settings *local = decision->acceptance->local;
+	struct lw_network_settings *settings = &decision->accepted->settings;
+
+	if (!local)
+		return;
+	settings->ipv4 = local->ipv4;
+	settings->ipv6 = local->ipv6;
+}
+
 static void decide_ethernet(struct decision *decision)
 {
 	const struct acceptance *acceptance = decision->acceptance;
@@ -225,8 +301,11 @@ int acceptance_decide(const struct acceptance *acceptance, const struct offer *o
 	decide_addresses(&decision, offer);
 	decide_routes(&decision, offer);
 	decide_ethernet(&decision);
-	if (offer->has_dns)
-		refuse(&decision, "dns", "not supported by this version");
+	decide_addressing(&decision);
+	decide_dns(&decision, offer);
+	decide_proxy(&decision, offer);
+	if (offer->has_unknown)
+		refuse(&decision, "excluded-routes", "not supported by this version");
 	accepted.settings.addresses = decision.addresses;
 	accepted.settings.n_addresses = accepted.n_addresses;
 	accepted.settings.included_routes = decision.included;
@@ -236,6 +315,13 @@ int acceptance_decide(const struct acceptance *acceptance, const struct offer *o
 		return -ENOMEM;
 	}
 	*ret_accepted = accepted;
+	/* Now that it stands where it stays: these point into it. */
+	if (accepted.dns_value)
+		ret_accepted->settings.dns =
+			dns_settings_view(accepted.dns_value, &ret_accepted->dns);
+	if (accepted.proxy_value)
+		ret_accepted->settings.proxy =
+			proxy_settings_view(accepted.proxy_value, &ret_accepted->proxy);
 	return 0;
 }
 

@@ -6,7 +6,8 @@
  * is taken from the offer where accept: allows it and the offer is sane; everything else is left
  * out and said in refused. Never taken, whatever accept: says: the hub's own address, loopback,
  * multicast, unspecified or broadcast addresses, an MTU outside 576 … 9216, addresses whose prefix
- * would swallow the world (shorter than /8, or /16 in IPv6).
+ * would swallow the world (shorter than /8, or /16 in IPv6), name servers that would be asked for
+ * every name although the tunnel carries only a part of the traffic.
  *
  * A host's TAP (not bridged) gets a MAC derived from its identity unless settings give one, so that
  * leases and ARP caches survive.
@@ -17,6 +18,8 @@
 #include <longwire/settings.h>
 
 #include "base/address.h"
+#include "base/dns_settings.h"
+#include "base/proxy_settings.h"
 #include "base/settings.h"
 #include "wire/message.h"
 
@@ -34,13 +37,19 @@ struct acceptance {
 	const struct pin *identity;
 };
 
-/* Owned strings behind settings. */
+/* Owned strings behind settings. What dns and proxy point to is the offer's or the local settings':
+ * both must outlive this. */
 struct accepted {
 	struct lw_network_settings settings;
 	char **texts; /* every string that settings points to */
 	size_t n_texts;
 	struct ip_prefix addresses[LW_SETTINGS_ADDRESSES_MAX]; /* the same as settings.addresses */
 	size_t n_addresses;
+	struct dns_view dns;
+	struct proxy_view proxy;
+	const struct dns_settings *dns_value;     /* NULL: none */
+	const struct proxy_settings *proxy_value; /* NULL: none */
+	bool is_full; /* everything of a family goes through the tunnel */
 	char refused[ACCEPTANCE_TEXT_SIZE];
 };
 

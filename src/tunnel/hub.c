@@ -6,7 +6,9 @@
 
 #include <longwire/flow.h>
 
+#include "base/dns_settings.h"
 #include "base/error.h"
+#include "base/proxy_settings.h"
 #include "base/value.h"
 #include "flow/flow.h"
 #include "tls/key_log.h"
@@ -118,6 +120,18 @@ static int copy_routes(struct lw_hub *hub, const struct lw_hub_options *options,
 	return 0;
 }
 
+static int copy_services(struct lw_hub *hub, const struct lw_hub_options *options,
+			 struct lw_error *ret_error)
+{
+	int r = 0;
+
+	if (options->dns)
+		r = dns_settings_parse(options->dns, &hub->dns, ret_error);
+	if (r == 0 && options->proxy)
+		r = proxy_settings_parse(options->proxy, &hub->proxy, ret_error);
+	return r == -ENOMEM ? error_errno(ret_error, ENOMEM, "hub") : r;
+}
+
 static int check_options(const struct lw_hub_options *options, struct lw_error *ret_error)
 {
 	if (options->layer != LW_LAYER_ETHERNET && options->layer != LW_LAYER_IP)
@@ -128,10 +142,10 @@ static int check_options(const struct lw_hub_options *options, struct lw_error *
 				 "mtu: %u is not allowed: 576 to 9216", options->mtu);
 	if (options->layer == LW_LAYER_ETHERNET &&
 	    (options->between == LW_BETWEEN_KERNEL || options->n_pool || options->n_own_addresses ||
-	     options->n_included_routes))
+	     options->n_included_routes || options->dns || options->proxy))
 		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
-				 "pools, addresses, routes and between-clients: kernel belong to "
-				 "layer: ip");
+				 "pools, addresses, routes, dns, proxy and between-clients: kernel "
+				 "belong to layer: ip");
 	if (options->between == LW_BETWEEN_KERNEL && !options->flow)
 		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
 				 "between-clients: kernel needs an interface");
@@ -163,7 +177,8 @@ static int parse_options(struct lw_hub *hub, const struct lw_hub_options *option
 	if (result < 0)
 		return result;
 	hub->n_own = options->n_own_addresses;
-	return copy_routes(hub, options, ret_error);
+	result = copy_routes(hub, options, ret_error);
+	return result < 0 ? result : copy_services(hub, options, ret_error);
 }
 
 static void second_passed(struct loop_timer *timer)
@@ -314,6 +329,8 @@ void lw_hub_free(struct lw_hub *hub)
 	loop_timer_done(hub->loop, &hub->stopping);
 	vswitch_free(hub->vswitch);
 	free(hub->routes);
+	free(hub->dns);
+	free(hub->proxy);
 	free(hub);
 }
 

@@ -72,6 +72,8 @@ struct lw_hub {
 	size_t n_own;
 	char (*routes)[OFFER_TEXT];
 	size_t n_routes;
+	struct dns_settings *dns;     /* offered; NULL: none */
+	struct proxy_settings *proxy; /* the same */
 	struct log_limit refusals;
 	uint64_t accepted, refused, expired;
 	char last_refusal[240];

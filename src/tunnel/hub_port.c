@@ -200,6 +200,8 @@ static void send_offer(struct lw_port *port, struct session *session)
 		.addresses = addresses,
 		.included_routes = hub->routes,
 		.n_included_routes = hub->n_routes,
+		.dns = hub->dns,
+		.proxy = hub->proxy,
 	};
 
 	for (size_t i = 0; i < port->n_addresses; i++) {

@@ -42,6 +42,18 @@ int field_uint(const struct tree *map, const char *key, enum field_presence pres
 	return 0;
 }
 
+int field_bool(const struct tree *map, const char *key, bool *ret_value, struct lw_error *error)
+{
+	const struct tree *node = tree_get(map, key);
+
+	if (!node)
+		return 0;
+	if (node->kind != TREE_SCALAR || node->scalar != TREE_BOOL ||
+	    parse_bool(node->text, ret_value) < 0)
+		return field_error(error, "%s is not true or false", key);
+	return 0;
+}
+
 static bool is_text(const struct tree *node)
 {
 	return node->kind == TREE_SCALAR && node->scalar == TREE_TEXT;

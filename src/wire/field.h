@@ -4,6 +4,7 @@
 #ifndef WIRE_FIELD_H
 #define WIRE_FIELD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,8 @@ enum field_presence { FIELD_OPTIONAL, FIELD_REQUIRED };
 
 int field_uint(const struct tree *map, const char *key, enum field_presence presence, uint64_t min,
 	       uint64_t max, uint32_t *ret_value, struct lw_error *error);
+/* true or false; without the key *ret_value is left as it is. */
+int field_bool(const struct tree *map, const char *key, bool *ret_value, struct lw_error *error);
 /* *ret_text: borrowed from map, NULL without the key. */
 int field_text(const struct tree *map, const char *key, enum field_presence presence,
 	       const char **ret_text, struct lw_error *error);

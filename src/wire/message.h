@@ -9,7 +9,9 @@
 
 #include <longwire/api.h>
 
+struct dns_settings;
 struct lw_error;
+struct proxy_settings;
 struct tree;
 
 enum { WIRE_VERSION = 1, SESSION_ID_SIZE = 16, STREAMS_MAX = 8 };
@@ -51,7 +53,13 @@ int hello_decode(const uint8_t *data, size_t length, struct hello *ret_hello,
 
 /* settings: what the hub offers. Values are text and validated by the client like everything it is
  * offered. */
-enum { OFFER_ADDRESSES_MAX = 8, OFFER_ROUTES_MAX = 512, OFFER_TEXT = 50 };
+enum {
+	OFFER_ADDRESSES_MAX = 8,
+	OFFER_ROUTES_MAX = 512,
+	OFFER_NAMES_MAX = 64, /* of each list of dns and proxy that is read at all */
+	OFFER_TEXT = 50,
+	OFFER_FAULT_SIZE = 160,
+};
 
 struct offer {
 	uint32_t mtu; /* 0: none */
@@ -59,7 +67,11 @@ struct offer {
 	size_t n_addresses;
 	char (*included_routes)[OFFER_TEXT];
 	size_t n_included_routes;
-	bool has_dns; /* dns or other keys that this version knows by name only */
+	/* Parsed by the rules of settings; what breaks them is not there but told in fault. */
+	struct dns_settings *dns;
+	struct proxy_settings *proxy;
+	char dns_fault[OFFER_FAULT_SIZE], proxy_fault[OFFER_FAULT_SIZE];
+	bool has_unknown; /* keys that this version knows by name only */
 };
 
 int offer_encode(const struct offer *offer, uint8_t *data, size_t size);

@@ -7,6 +7,8 @@
 
 #include <longwire/error.h>
 
+#include "base/dns_settings.h"
+#include "base/proxy_settings.h"
 #include "wire/message.h"
 #include "wire/unit.h"
 
@@ -76,7 +78,8 @@ static void try_offer(const uint8_t *data, size_t size)
 	if (r > 0) {
 		expect(offer_decode(encoded, (size_t)r, &again, NULL) == 0,
 		       "an offer that cannot be read");
-		expect(offer.mtu == again.mtu && offer.has_dns == again.has_dns &&
+		expect(offer.mtu == again.mtu && dns_settings_equal(offer.dns, again.dns) &&
+			       proxy_settings_equal(offer.proxy, again.proxy) &&
 			       is_equal_text(offer.addresses, offer.n_addresses, again.addresses,
 					     again.n_addresses) &&
 			       is_equal_text(offer.included_routes, offer.n_included_routes,

@@ -151,8 +151,8 @@ static void sample__clients__read(void **state)
 	config_done(&config);
 	load_sample("client-ip.yaml", &config);
 	assert_int_equal(config.tunnel.hub_address.n, 3);
-	assert_int_equal(config.tunnel.accept,
-			 LW_ACCEPT_ADDRESSES | LW_ACCEPT_MTU | LW_ACCEPT_INCLUDED_ROUTES);
+	assert_int_equal(config.tunnel.accept, LW_ACCEPT_ADDRESSES | LW_ACCEPT_MTU |
+						       LW_ACCEPT_INCLUDED_ROUTES | LW_ACCEPT_DNS);
 	assert_string_equal(config.tunnel.settings.excluded_routes.items[0], "10.9.0.0/16");
 	config_done(&config);
 }
@@ -223,15 +223,10 @@ static void keys__of_later_versions__said_so(void **state)
 		ETHER HUB "ca: x\n",
 		ETHER HUB "crl: x\n",
 		ETHER HUB "clients: {a: {pin: '" PIN_A "', vlans: {untagged: 10}}}\n",
-		IP HUB "settings: {dns: {servers: [10.0.0.53]}}\n",
-		ETHER TUNNEL DEVICE "settings: {ipv4: automatic}\n",
-		ETHER TUNNEL DEVICE "settings: {ipv6: automatic}\n",
-		IP TUNNEL DEVICE "settings: {dns: {}}\n",
 		IP TUNNEL DEVICE "enforce-routes: true\n",
 		IP TUNNEL DEVICE "include-all-networks: false\n",
 		IP TUNNEL DEVICE "exclude-local-networks: true\n",
 		IP TUNNEL DEVICE "on-demand: [{action: connect}]\n",
-		IP TUNNEL DEVICE "accept: [addresses, dns]\n",
 		IP DEVICE "identity: a\nhub: {address: 'h:1', pin: '" PIN_A "', ca: x}\n",
 		IP DEVICE "identity: a\nhub: {address: 'h:1', pin: '" PIN_A "', name: x}\n",
 		IP DEVICE "identity: a\nhub: {address: 'h:1', pin: '" PIN_A "', crl: x}\n",
@@ -274,6 +269,16 @@ static void keys__of_the_other_layer__refused(void **state)
 		  "interface.bridge: is a key of layer: ethernet" },
 		{ IP TUNNEL DEVICE "settings: {ethernet-address: '02:0:0:0:0:1'}\n",
 		  "settings.ethernet-address: is a key of layer: ethernet" },
+		{ IP TUNNEL DEVICE "settings: {ipv4: automatic}\n",
+		  "settings.ipv4: is a key of layer: ethernet" },
+		{ IP TUNNEL DEVICE "settings: {ipv6: off}\n",
+		  "settings.ipv6: is a key of layer: ethernet" },
+		{ ETHER HUB "settings: {dns: {servers: 10.0.0.53}}\n",
+		  "settings.dns: is a key of layer: ip" },
+		{ ETHER HUB "settings: {proxy: {http-server: 'h:1'}}\n",
+		  "settings.proxy: is a key of layer: ip" },
+		{ ETHER HUB "settings: {ipv4: automatic}\n",
+		  "settings.ipv4: belongs into a client" },
 	};
 	struct schema_errors errors = { 0 };
 	struct config config;
@@ -300,6 +305,11 @@ static void rules__across_keys__refused(void **state)
 			     "settings: {included-routes: 10.0.0.0/8}\n",
 		ETHER TUNNEL "interface: {name: lw0, bridge: br0}\n"
 			     "settings: {excluded-routes: 10.0.0.0/8}\n",
+		ETHER TUNNEL "interface: {name: lw0, bridge: br0}\nsettings: {ipv4: automatic}\n",
+		ETHER TUNNEL "interface: {name: lw0, bridge: br0}\nsettings: {ipv6: link-local}\n",
+		ETHER TUNNEL "interface: {name: lw0, bridge: br0}\n"
+			     "settings: {dns: {servers: 10.0.0.53}}\n",
+		IP TUNNEL DEVICE "settings: {dns: {match-domains: a.example}}\n",
 		ETHER TUNNEL DEVICE "mtu: 1400\nsettings: {mtu: 1400}\n",
 		IP TUNNEL "interface: {name: lw0, addresses: 10.0.0.1/24}\n"
 			  "settings: {addresses: 10.0.0.2/24}\n",
@@ -370,7 +380,7 @@ static void rules__defaults__as_documented(void **state)
 static void values__both_sides_of_every_bound(void **state)
 {
 	static const struct {
-		const char *format, *good[6], *bad[12];
+		const char *format, *good[10], *bad[12];
 	} rows[] = {
 		{ ETHER HUB "mtu: %s\n",
 		  { "576", "1500", "9216" },
@@ -434,9 +444,34 @@ static void values__both_sides_of_every_bound(void **state)
 		  { "'02:5e:1c:12:34:56'" },
 		  { "'01:0:5e:0:0:1'", "'ff:ff:ff:ff:ff:ff'", "'0:0:0:0:0:0'",
 		    "02-5e-1c-12-34-56" } },
+		{ ETHER TUNNEL DEVICE "settings: {ipv4: %s}\n",
+		  { "manual", "automatic", "link-local", "off" },
+		  { "dhcp", "''", "[automatic]", "Automatic" } },
+		{ ETHER TUNNEL DEVICE "settings: {ipv6: %s}\n",
+		  { "manual", "automatic", "link-local", "off" },
+		  { "slaac", "''", "{}" } },
+		{ IP TUNNEL DEVICE "settings: {dns: {servers: %s}}\n",
+		  { "10.0.0.53", "[10.0.0.53, 'fd86::53']" },
+		  { "[]", "10.0.0.53/24", "127.0.0.53", "'[::1]:53'", "dns.example.net",
+		    "[1.0.0.1,1.0.0.2,1.0.0.3,1.0.0.4,1.0.0.5,1.0.0.6,1.0.0.7,1.0.0.8,1.0.0.9]" } },
+		{ IP TUNNEL DEVICE "settings: {dns: {servers: 10.0.0.53, %s}}\n",
+		  { "match-domains: corp.example", "match-domains: ['', corp.example.]",
+		    "search-domains: [corp.example, a_b.example]", "match-domains-no-search: true",
+		    "protocol: tls", "protocol: cleartext", "server-name: dns.example.net" },
+		  { "match-domains: 'a b'", "match-domains: .", "match-domains: a..b",
+		    "match-domains: -a.example", "search-domains: ''", "search-domains: '*.a'",
+		    "match-domains-no-search: yes", "protocol: https", "server-name: ''",
+		    "default-route: true" } },
+		{ IP TUNNEL DEVICE "settings: {proxy: {%s}}\n",
+		  { "http-server: 'proxy.example:3128'", "https-server: '[fd86::1]:3128'",
+		    "auto-configuration-url: 'http://h/p.pac'",
+		    "exception-list: ['*.a', 10.0.0.0/8]", "exclude-simple-hostnames: true",
+		    "match-domains: corp.example" },
+		  { "http-server: proxy.example", "match-domains: ''", "password: a",
+		    "exclude-simple-hostnames: 1" } },
 		{ ETHER TUNNEL DEVICE "accept: %s\n",
-		  { "[]", "addresses", "[mtu, included-routes]" },
-		  { "all", "''", "dns", "[mtu, mtu]", "{}" } },
+		  { "[]", "addresses", "[mtu, included-routes]", "[dns, proxy]" },
+		  { "all", "''", "https", "[mtu, mtu]", "{}" } },
 		{ "listen: '[::]:1'\nidentity: a\nlayer: %s\n",
 		  { "ip", "ethernet" },
 		  { "IP", "''", "3", "tap" } },

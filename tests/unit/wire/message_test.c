@@ -13,7 +13,9 @@
 
 #include <longwire/error.h>
 
+#include "base/dns_settings.h"
 #include "base/memory.h"
+#include "base/proxy_settings.h"
 #include "wire/message.h"
 #include "wire/unit.h"
 
@@ -206,7 +208,7 @@ static void hello__over_its_limit__is_not_read(void **state)
 
 static void fill_offer(struct offer *offer, size_t addresses, size_t routes)
 {
-	*offer = (struct offer){ .mtu = 1420, .n_addresses = addresses, .has_dns = true };
+	*offer = (struct offer){ .mtu = 1420, .n_addresses = addresses };
 	offer->n_included_routes = routes;
 	offer->addresses = calloc(addresses + 1, sizeof(*offer->addresses));
 	offer->included_routes = calloc(routes + 1, sizeof(*offer->included_routes));
@@ -217,6 +219,31 @@ static void fill_offer(struct offer *offer, size_t addresses, size_t routes)
 			 "2001:0db8:ffff:ffff:ffff:ffff:ffff:%04x/128", (unsigned)(i & 0xffff));
 }
 
+/* As many and as long as they can be. */
+static void fill_services(struct offer *offer)
+{
+	offer->dns = calloc(1, sizeof(*offer->dns));
+	offer->proxy = calloc(1, sizeof(*offer->proxy));
+	offer->dns->protocol = LW_DNS_TLS;
+	offer->dns->match_no_search = offer->dns->matches_all = true;
+	snprintf(offer->dns->server_name, DOMAIN_TEXT_SIZE, "dns.example.net");
+	for (uint8_t i = 0; i < LW_SETTINGS_DNS_SERVERS_MAX; i++)
+		offer->dns->servers[offer->dns->n_servers++] =
+			(struct ip_address){ AF_INET6, { 0xfd, i, [15] = 1 } };
+	for (int i = 0; i < LW_SETTINGS_DOMAINS_MAX; i++) {
+		snprintf(offer->dns->match.items[offer->dns->match.n++], DOMAIN_TEXT_SIZE,
+			 "%063d.%063d.%063d.%061d", i, i, i, i);
+		snprintf(offer->dns->search.items[offer->dns->search.n++], DOMAIN_TEXT_SIZE,
+			 "d%d.example", i);
+		snprintf(offer->proxy->exceptions.items[offer->proxy->exceptions.n++],
+			 DOMAIN_TEXT_SIZE, "*.d%d.example", i);
+	}
+	snprintf(offer->proxy->http_server, PROXY_SERVER_SIZE, "proxy.example:3128");
+	snprintf(offer->proxy->auto_configuration_url, PROXY_URL_SIZE, "http://h.example/%0900d",
+		 0);
+	offer->proxy->exclude_simple_hostnames = true;
+}
+
 static void offer__largest__fits_and_comes_back_equal(void **state)
 {
 	static uint8_t data[UNIT_SETTINGS_MAX];
@@ -225,11 +252,15 @@ static void offer__largest__fits_and_comes_back_equal(void **state)
 
 	(void)state;
 	fill_offer(&in, OFFER_ADDRESSES_MAX, OFFER_ROUTES_MAX);
+	fill_services(&in);
 	n = offer_encode(&in, data, sizeof(data));
 	assert_true(n > 0);
 	assert_int_equal(offer_decode(data, (size_t)n, &out, NULL), 0);
 	assert_int_equal(out.mtu, in.mtu);
-	assert_true(out.has_dns);
+	assert_string_equal(out.dns_fault, "");
+	assert_string_equal(out.proxy_fault, "");
+	assert_true(dns_settings_equal(in.dns, out.dns));
+	assert_true(proxy_settings_equal(in.proxy, out.proxy));
 	assert_int_equal(out.n_addresses, in.n_addresses);
 	assert_int_equal(out.n_included_routes, in.n_included_routes);
 	for (size_t i = 0; i < in.n_addresses; i++)
@@ -274,10 +305,12 @@ static void offer__empty__offers_nothing(void **state)
 	assert_int_equal(offer.n_addresses, 0);
 	assert_int_equal(offer.n_included_routes, 0);
 	assert_null(offer.addresses);
-	assert_false(offer.has_dns);
+	assert_null(offer.dns);
+	assert_null(offer.proxy);
+	assert_false(offer.has_unknown);
 	offer_done(&offer);
-	assert_int_equal(decode_offer("{\"dns\":null,\"new\":1}", &offer, NULL), 0);
-	assert_true(offer.has_dns);
+	assert_int_equal(decode_offer("{\"excluded-routes\":null,\"new\":1}", &offer, NULL), 0);
+	assert_true(offer.has_unknown);
 	offer_done(&offer);
 }
 
@@ -296,6 +329,13 @@ static void offer__refused__table(void **state)
 		{ "{\"addresses\":[\"01234567890123456789012345678901234567890123456789\"]}",
 		  "addresses" },
 		{ "{\"addresses\":[\"a\\u0000b\"]}", "JSON" },
+		{ "{\"dns\":null}", "dns" },
+		{ "{\"dns\":{\"servers\":\"10.0.0.1\"}}", "servers" },
+		{ "{\"dns\":{\"match-domains-no-search\":\"true\"}}", "match-domains-no-search" },
+		{ "{\"dns\":{\"protocol\":2}}", "protocol" },
+		{ "{\"proxy\":[]}", "proxy" },
+		{ "{\"proxy\":{\"http-server\":1}}", "http-server" },
+		{ "{\"proxy\":{\"exception-list\":{}}}", "exception-list" },
 	};
 
 	(void)state;
@@ -307,6 +347,37 @@ static void offer__refused__table(void **state)
 		if (!strstr(error.text, rows[i].names))
 			fail_msg("%s: told \"%s\"", rows[i].text, error.text);
 		assert_int_equal(offer.mtu, 77);
+	}
+}
+
+/* What is well-formed and makes no sense is the client's to refuse; the session goes on. */
+static void offer__senseless_services__told(void **state)
+{
+	static const struct {
+		const char *text, *dns, *proxy;
+	} rows[] = {
+		{ "{\"dns\":{}}", "dns.servers", "" },
+		{ "{\"dns\":{\"servers\":[\"127.0.0.53\"]}}", "127.0.0.53", "" },
+		{ "{\"dns\":{\"servers\":[\"10.0.0.1\"],\"protocol\":\"https\"}}", "dns.protocol",
+		  "" },
+		{ "{\"dns\":{\"servers\":[\"10.0.0.1\"],\"match-domains\":[\"a b\"]}}", "a b", "" },
+		{ "{\"proxy\":{}}", "", "proxy.http-server" },
+		{ "{\"proxy\":{\"auto-configuration-url\":\"http://a/$(b)\"}}", "",
+		  "proxy.auto-configuration-url" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct offer offer;
+
+		assert_int_equal(decode_offer(rows[i].text, &offer, NULL), 0);
+		assert_null(offer.dns);
+		assert_null(offer.proxy);
+		if (!strstr(offer.dns_fault, rows[i].dns) ||
+		    !strstr(offer.proxy_fault, rows[i].proxy))
+			fail_msg("%s: \"%s\", \"%s\"", rows[i].text, offer.dns_fault,
+				 offer.proxy_fault);
+		offer_done(&offer);
 	}
 }
 
@@ -457,6 +528,7 @@ int main(void)
 		cmocka_unit_test(offer__one_more_than_the_maximum__is_refused),
 		cmocka_unit_test(offer__empty__offers_nothing),
 		cmocka_unit_test(offer__refused__table),
+		cmocka_unit_test(offer__senseless_services__told),
 		cmocka_unit_test(offer__longest_text__is_taken),
 		cmocka_unit_test(goodbye__round_trip__is_equal),
 		cmocka_unit_test(goodbye__longest_text_of_quotes__still_fits_its_unit),
