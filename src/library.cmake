@@ -46,6 +46,9 @@ set(LW_PC_LIBRARIES "-ljansson -lpcap -lmnl -lnftables -lmbedtls -lmbedx509 -lmb
 if(LW_HAVE_IPSEC_MB)
 	string(APPEND LW_PC_LIBRARIES " -lIPSec_MB")
 endif()
+if(SYSTEMD_FOUND)
+	string(APPEND LW_PC_LIBRARIES " -lsystemd")
+endif()
 configure_file(longwire.pc.in ${PROJECT_BINARY_DIR}/longwire.pc @ONLY)
 
 install(TARGETS longwire_shared longwire_static

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/dns_settings.h"
 #include "base/memory.h"
 #include "network/guard.h"
 #include "network/nftables.h"
@@ -36,11 +37,18 @@ static bool has_script(enum change_kind kind)
 	return kind == CHANGE_FIREWALL || kind == CHANGE_GUARD;
 }
 
+void change_done(struct change *change)
+{
+	if (has_script(change->kind))
+		free(take_pointer(change->value.script));
+	else if (change->kind == CHANGE_DNS)
+		free(take_pointer(change->value.dns.settings));
+}
+
 void changes_done(struct changes *changes)
 {
 	for (size_t i = 0; i < changes->n; i++)
-		if (has_script(changes->items[i].kind))
-			free(changes->items[i].value.script);
+		change_done(&changes->items[i]);
 	free(changes->items);
 	*changes = (struct changes){ 0 };
 }
@@ -107,6 +115,10 @@ bool change_same_value(const struct change *a, const struct change *b)
 	case CHANGE_FIREWALL:
 	case CHANGE_GUARD:
 		return strcmp(a->value.script, b->value.script) == 0;
+	case CHANGE_DNS:
+		return a->value.dns.way == b->value.dns.way &&
+		       a->value.dns.is_full == b->value.dns.is_full &&
+		       dns_settings_equal(a->value.dns.settings, b->value.dns.settings);
 	}
 	return false;
 }
@@ -179,7 +191,7 @@ const char *change_describe(const struct change *change, char text[CHANGE_TEXT_S
 	case CHANGE_QUEUE_LENGTH:
 		return "set the length of the queue";
 	case CHANGE_ADDRESS_GENERATION:
-		return "turn automatic IPv6 addresses off";
+		return "set how IPv6 addresses are made";
 	case CHANGE_MAC:
 		return "set the MAC address";
 	case CHANGE_MASTER:
@@ -190,6 +202,8 @@ const char *change_describe(const struct change *change, char text[CHANGE_TEXT_S
 		return "install the gateway's nftables table";
 	case CHANGE_GUARD:
 		return "guard the tunnel's addresses by nftables";
+	case CHANGE_DNS:
+		return "set the name servers";
 	default:
 		return describe_text(change, text);
 	}
@@ -263,6 +277,10 @@ static int make(struct change_target *target, struct change *change)
 	case CHANGE_FIREWALL:
 	case CHANGE_GUARD:
 		return nftables_run(change->value.script, target->detail, sizeof(target->detail));
+	case CHANGE_DNS:
+		return dns_apply(change->value.dns.way, target->name, target->index,
+				 change->value.dns.settings, change->value.dns.is_full,
+				 target->detail);
 	default:
 		return set_value(target, change, &change->value);
 	}
@@ -282,6 +300,9 @@ static int revert(struct change_target *target, const struct change *change)
 		return nftables_remove(target->name, target->detail, sizeof(target->detail));
 	case CHANGE_GUARD:
 		return guard_remove(target->name, target->detail, sizeof(target->detail));
+	case CHANGE_DNS:
+		return dns_revert(change->value.dns.way, target->name, target->index,
+				  target->detail);
 	default:
 		return set_value(target, change, &change->before);
 	}
@@ -302,6 +323,26 @@ static int replace_route(struct change_target *target, const struct change *old,
 	return r;
 }
 
+/* Another resolver is told after the one that had them; the same one takes the new for the old. */
+static int replace_dns(struct change_target *target, const struct change *old, struct change *next)
+{
+	char detail[sizeof(target->detail)];
+	int r = 0;
+
+	if (old->value.dns.way != next->value.dns.way)
+		r = revert(target, old);
+	if (r == 0 || change_is_gone(r))
+		r = make(target, next);
+	if (r == 0)
+		return 0;
+	/* What failed left none of either. */
+	memcpy(detail, target->detail, sizeof(detail));
+	(void)dns_apply(old->value.dns.way, target->name, target->index, old->value.dns.settings,
+			old->value.dns.is_full, target->detail);
+	memcpy(target->detail, detail, sizeof(detail));
+	return r;
+}
+
 int change_run(struct change_target *target, const struct step *step)
 {
 	int r = 0;
@@ -309,11 +350,13 @@ int change_run(struct change_target *target, const struct step *step)
 	target->detail[0] = '\0';
 	if (step->old && step->next && step->next->kind == CHANGE_ROUTE)
 		r = replace_route(target, step->old, step->next);
+	else if (step->old && step->next && step->next->kind == CHANGE_DNS)
+		r = replace_dns(target, step->old, step->next);
 	else if (step->next && (step->old || !step->next->is_found))
 		r = make(target, step->next);
 	else if (!step->next && step->old && !step->old->is_found)
 		r = revert(target, step->old);
-	if (r < 0 && !target->detail[0])
+	if (r < 0 && !target->detail[0] && target->rtnetlink)
 		snprintf(target->detail, sizeof(target->detail), "%s",
 			 rtnetlink_message(target->rtnetlink));
 	return r;

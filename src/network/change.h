@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "network/dns.h"
 #include "network/rtnetlink.h"
 #include "network/sysctl.h"
 
@@ -31,6 +32,7 @@ enum change_kind {
 	CHANGE_GUARD,
 	CHANGE_RULE,
 	CHANGE_SYSCTL,
+	CHANGE_DNS,
 };
 
 union change_value {
@@ -41,6 +43,11 @@ union change_value {
 	struct route route;
 	struct rule rule;
 	char *script; /* FIREWALL, GUARD; owned by the list */
+	struct {
+		enum dns_way way;
+		bool is_full;
+		struct dns_settings *settings; /* owned by the list */
+	} dns;
 };
 
 struct change {
@@ -67,7 +74,7 @@ struct change_target {
 	struct rtnetlink *rtnetlink;
 	const char *name;
 	int index;
-	char detail[160];
+	char detail[DNS_DETAIL_SIZE];
 };
 
 enum { CHANGE_TEXT_SIZE = 160, CHANGES_MAX = 2048 };
@@ -75,6 +82,8 @@ enum { CHANGE_TEXT_SIZE = 160, CHANGES_MAX = 2048 };
 /* Append a copy. Return: 0, -ENOMEM, or -E2BIG beyond CHANGES_MAX. */
 int changes_append(struct changes *changes, const struct change *change);
 void changes_done(struct changes *changes);
+/* Free what a change owns. */
+void change_done(struct change *change);
 /* Return: the change of the list with the same key, or NULL. */
 struct change *changes_find(const struct changes *changes, const struct change *change);
 

@@ -155,6 +155,10 @@ static int ask_ipv6(const struct inquiry *q)
 	facts->is_ipv6_disabled = strcmp(disabled, "1") == 0;
 	if (r == 0)
 		r = ask_ipv6_sysctl(q, interface, "accept_ra", facts->accept_ra);
+	if (r == 0)
+		r = ask_ipv6_sysctl(q, interface, "autoconf", facts->autoconf);
+	if (r == 0)
+		r = ask_ipv6_sysctl(q, interface, "accept_ra_defrtr", facts->accept_ra_defrtr);
 	return r;
 }
 
@@ -349,6 +353,8 @@ int facts_collect(struct rtnetlink *rtnetlink, const char *name, const struct ne
 		r = ask_settings(&q);
 	if (r == 0 && plan->gateway)
 		r = ask_gateway(&q);
+	if (r == 0 && plan->settings && plan->settings->dns)
+		facts.dns_way = dns_find();
 	if (r < 0) {
 		facts_done(&facts);
 		return r;

@@ -14,12 +14,14 @@
 #include "base/parse.h"
 #include "network/facts.h"
 #include "network/plan.h"
+#include "network/resolved.h"
 
 struct network {
 	char name[IFNAMSIZ];
-	int index; /* of the interface that applied is about; 0: none yet */
-	bool is_persistent;
+	int index;                    /* of the interface that applied is about; 0: none yet */
+	bool is_persistent, is_known; /* is_known: what others left of it was looked at */
 	struct changes applied;
+	struct resolved_watch *watch; /* while systemd-resolved has name servers of ours */
 };
 
 int network_new(const char *name, struct network **ret_network)
@@ -145,6 +147,8 @@ static bool is_on_link(const struct change *change, int index)
 		return false;
 	case CHANGE_ROUTE:
 		return change->value.route.index == index;
+	case CHANGE_DNS:
+		return change->value.dns.way == DNS_RESOLVED;
 	default:
 		return true;
 	}
@@ -160,6 +164,8 @@ static void forget_former_link(struct network *network, int index)
 		for (size_t i = 0; i < network->applied.n; i++)
 			if (!is_on_link(&network->applied.items[i], network->index))
 				network->applied.items[n++] = network->applied.items[i];
+			else
+				change_done(&network->applied.items[i]);
 		network->applied.n = n;
 	}
 	network->index = index;
@@ -176,6 +182,59 @@ static void remove_stale(struct rtnetlink *rtnetlink, const struct facts *facts)
 		else
 			rtnetlink_remove_route(rtnetlink, &change->value.route);
 	}
+}
+
+/* ---- The resolver */
+
+static struct change *find_dns(const struct network *network)
+{
+	const struct change key = { .kind = CHANGE_DNS };
+
+	return changes_find(&network->applied, &key);
+}
+
+const char *network_resolver(const struct network *network)
+{
+	const struct change *dns = find_dns(network);
+
+	return dns_way_name(dns ? dns->value.dns.way : DNS_NONE);
+}
+
+static void resolver_restarted(void *user)
+{
+	struct network *network = user;
+	const struct change *dns = find_dns(network);
+	char detail[DNS_DETAIL_SIZE];
+
+	if (!dns || dns->value.dns.way != DNS_RESOLVED)
+		return;
+	log_info("%s: systemd-resolved was started anew and is told its name servers again",
+		 network->name);
+	if (dns_apply(DNS_RESOLVED, network->name, network->index, dns->value.dns.settings,
+		      dns->value.dns.is_full, detail) < 0)
+		log_warning("%s: its name servers cannot be set again: %s", network->name, detail);
+}
+
+/* Without it they are set nevertheless; only a restart goes unheard. */
+static void watch_resolver(struct network *network, struct lw_loop *loop)
+{
+	const struct change *dns = find_dns(network);
+	int r = 0;
+
+	if (!dns || dns->value.dns.way != DNS_RESOLVED)
+		resolved_watch_free(take_pointer(network->watch));
+	else if (loop && !network->watch)
+		r = resolved_watch_new(loop, resolver_restarted, network, &network->watch);
+	if (r < 0)
+		log_warning("%s: restarts of systemd-resolved cannot be followed: %s",
+			    network->name, strerror(-r));
+}
+
+static void clean_once(struct network *network)
+{
+	if (!network->is_known)
+		dns_clean(network->name);
+	network->is_known = true;
 }
 
 int network_apply(struct network *network, const struct network_plan *plan,
@@ -198,9 +257,12 @@ int network_apply(struct network *network, const struct network_plan *plan,
 	if (r == 0)
 		remove_stale(target.rtnetlink, &facts);
 	if (r == 0)
+		clean_once(network);
+	if (r == 0)
 		r = transit(network, &target, &next, ret_error);
 	if (r == 0)
 		network->is_persistent = plan->is_persistent;
+	watch_resolver(network, plan->loop);
 	changes_done(&next);
 	facts_done(&facts);
 	rtnetlink_close(target.rtnetlink);
@@ -231,6 +293,7 @@ int network_undo(struct network *network)
 	struct change_target target = { .name = network->name, .index = network->index };
 	int result = 0;
 
+	resolved_watch_free(take_pointer(network->watch));
 	if (!network->applied.n)
 		return 0;
 	result = rtnetlink_open(&target.rtnetlink);

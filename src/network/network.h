@@ -30,6 +30,7 @@
 struct ip_address;
 struct ip_prefix;
 struct lw_error;
+struct lw_loop;
 struct network;
 struct network_settings;
 
@@ -55,7 +56,8 @@ struct network_plan {
 	bool up;
 	const struct network_gateway *gateway; /* hub; NULL: none */
 	const struct network_routing *routing; /* of a client; NULL: a hub */
-	bool is_persistent; /* link attributes are put back on undo, not just left */
+	struct lw_loop *loop; /* where restarts of the resolver are heard of; NULL: nowhere */
+	bool is_persistent;   /* link attributes are put back on undo, not just left */
 };
 
 /* name: the interface, which must exist at network_apply. */
@@ -67,6 +69,9 @@ int network_apply(struct network *network, const struct network_plan *plan,
 int network_undo(struct network *network);
 /* Undoes, too. */
 void network_free(struct network *network);
+
+/* Which resolver has name servers of ours: "systemd-resolved", "resolvconf"; "": none. */
+const char *network_resolver(const struct network *network);
 
 /* What the kernel says of an interface. */
 struct network_link {

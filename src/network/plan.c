@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/dns_settings.h"
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/settings.h"
@@ -51,6 +52,15 @@ static bool has_addresses_of(const struct builder *b, uint8_t family)
 {
 	for (size_t i = 0; i < b->settings->n_addresses; i++)
 		if (b->settings->addresses[i].address.family == family)
+			return true;
+	return false;
+}
+
+static bool has_default_of(const struct builder *b, uint8_t family)
+{
+	for (size_t i = 0; i < b->settings->n_included_routes; i++)
+		if (b->settings->included_routes[i].length == 0 &&
+		    b->settings->included_routes[i].address.family == family)
 			return true;
 	return false;
 }
@@ -162,6 +172,25 @@ static int check_routes(const struct builder *b)
 	return 0;
 }
 
+static int check_dns(const struct builder *b)
+{
+	bool is_full = network_settings_are_full(b->settings);
+	const char *reason;
+
+	if (!b->settings->dns)
+		return 0;
+	reason = dns_refusal(b->facts->dns_way, b->settings->dns, is_full);
+	return reason ? refuse(b, EOPNOTSUPP, reason) : 0;
+}
+
+static int check_addressing(const struct builder *b)
+{
+	if (b->settings->ipv4 == LW_ADDRESSING_AUTOMATIC ||
+	    b->settings->ipv4 == LW_ADDRESSING_LINK_LOCAL)
+		return refuse(b, EOPNOTSUPP, "ipv4: only manual is supported by this version");
+	return 0;
+}
+
 static int check_gateway(const struct builder *b)
 {
 	const struct network_gateway *gateway = b->plan->gateway;
@@ -187,6 +216,10 @@ static int check(const struct builder *b)
 		r = check_addresses(b);
 	if (r == 0)
 		r = check_routes(b);
+	if (r == 0)
+		r = check_dns(b);
+	if (r == 0)
+		r = check_addressing(b);
 	return r < 0 ? r : check_gateway(b);
 }
 
@@ -226,6 +259,42 @@ static int append_mac(struct builder *b, const uint8_t mac[6])
 }
 
 /*
+ * What routers there advertise: prefixes, from which the kernel makes addresses, also on a machine
+ * that forwards. A default route only where one was included: an advertisement cannot make this a
+ * full tunnel.
+ */
+static int append_automatic_ipv6(struct builder *b)
+{
+	bool is_automatic = b->settings->ipv6 == LW_ADDRESSING_AUTOMATIC;
+	const struct facts *facts = b->facts;
+	int r;
+
+	if (!facts->has_ipv6 || facts->is_ipv6_disabled)
+		return refuse(b, EAFNOSUPPORT,
+			      "ipv6: IPv6 is off on this machine: say off, or set "
+			      "net.ipv6.conf.all.disable_ipv6 to 0");
+	if (mtu_of(b) < IPV6_MTU_MIN)
+		return refuse(b, EINVAL, "ipv6: it needs an MTU of at least 1280");
+	r = append_number(b, CHANGE_ADDRESS_GENERATION, IN6_ADDR_GEN_MODE_EUI64,
+			  facts->link.address_generation);
+	if (r == 0)
+		r = append_sysctl(b, is_automatic ? "2" : "0", facts->accept_ra, b->name,
+				  "accept_ra");
+	if (r < 0 || !is_automatic)
+		return r;
+	r = append_sysctl(b, "1", facts->autoconf, b->name, "autoconf");
+	return r < 0 ? r
+		     : append_sysctl(b, has_default_of(b, AF_INET6) ? "1" : "0",
+				     facts->accept_ra_defrtr, b->name, "accept_ra_defrtr");
+}
+
+static bool has_kernel_ipv6(const struct builder *b)
+{
+	return b->settings->ipv6 == LW_ADDRESSING_AUTOMATIC ||
+	       b->settings->ipv6 == LW_ADDRESSING_LINK_LOCAL;
+}
+
+/*
  * No address by itself, not even a link-local one; and no listening to router advertisements, with
  * which a hub could else give itself routes. A bridge's port and a TUN behind our own destination
  * checks hear none.
@@ -256,7 +325,7 @@ static int append_link(struct builder *b)
 		r = append_number(b, CHANGE_QUEUE_LENGTH, MAX(QUEUE_LENGTH, link->queue_length),
 				  link->queue_length);
 	if (r == 0)
-		r = append_quiet_ipv6(b);
+		r = has_kernel_ipv6(b) ? append_automatic_ipv6(b) : append_quiet_ipv6(b);
 	if (r == 0 && joins)
 		r = append_mac(b, b->facts->port_mac);
 	else if (r == 0 && !has_bridge(b) && b->settings->has_ethernet_address)
@@ -299,7 +368,7 @@ static int append_addresses(struct builder *b)
 	int r = 0;
 
 	if (b->plan->layer == LW_LAYER_ETHERNET && has_addresses_of(b, AF_INET6) &&
-	    !is_configured_by_others(b)) {
+	    !has_kernel_ipv6(b) && !is_configured_by_others(b)) {
 		struct ip_prefix address =
 			link_local(settings->has_ethernet_address ? settings->ethernet_address
 								  : b->facts->link.mac);
@@ -366,6 +435,24 @@ static int append_gateway(struct builder *b)
 	return r < 0 ? r : append_sysctl(b, "1", facts->ip6_forward, "all", "forwarding");
 }
 
+/* Last, when there is a way to the servers; and first to be taken back. */
+static int append_dns(struct builder *b)
+{
+	struct change change = { .kind = CHANGE_DNS };
+	int r;
+
+	if (!b->settings->dns)
+		return 0;
+	change.value.dns.way = b->facts->dns_way;
+	change.value.dns.is_full = network_settings_are_full(b->settings);
+	r = dns_settings_copy(b->settings->dns, &change.value.dns.settings);
+	if (r == 0)
+		r = changes_append(&b->changes, &change);
+	if (r < 0)
+		change_done(&change);
+	return r;
+}
+
 int plan_build(const char *name, const struct network_plan *plan, const struct facts *facts,
 	       struct changes *ret_changes, struct lw_error *ret_error)
 {
@@ -389,6 +476,8 @@ int plan_build(const char *name, const struct network_plan *plan, const struct f
 		r = routing_append(plan, facts, &b.changes);
 	if (r == 0 && plan->up && plan->gateway)
 		r = append_gateway(&b);
+	if (r == 0 && plan->up)
+		r = append_dns(&b);
 	if (r < 0) {
 		changes_done(&b.changes);
 		if (r == -ENOMEM || r == -E2BIG)

@@ -26,7 +26,8 @@ struct facts {
 	uint8_t port_mac[6]; /* for a bridge's port */
 	bool has_ipv6;       /* the kernel does IPv6 at all */
 	bool is_ipv6_disabled;
-	char accept_ra[SYSCTL_TEXT_SIZE], ip4_forward[SYSCTL_TEXT_SIZE],
+	char accept_ra[SYSCTL_TEXT_SIZE], autoconf[SYSCTL_TEXT_SIZE],
+		accept_ra_defrtr[SYSCTL_TEXT_SIZE], ip4_forward[SYSCTL_TEXT_SIZE],
 		ip6_forward[SYSCTL_TEXT_SIZE], src_valid_mark[SYSCTL_TEXT_SIZE];
 	/* Interfaces that listen to router advertisements only while the machine does not
 	 * forward. */
@@ -39,6 +40,7 @@ struct facts {
 	size_t n_locals;
 	/* What tunnels that were killed have left behind: their interfaces are no more. */
 	struct changes stale;
+	enum dns_way dns_way; /* what there is, where name servers are to be set */
 };
 
 /* 0, -ENOMEM, or what is wrong with the plan on this machine, told in ret_error. */
