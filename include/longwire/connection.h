@@ -107,6 +107,24 @@ struct lw_connection_incident {
 LW_API bool lw_connection_incident(const struct lw_connection *connection, size_t index,
 				   struct lw_connection_incident *ret_incident);
 
+/* What of the present settings is not the interface's own. Lists are words with a space between;
+ * what does not fit is left out. */
+struct lw_network_status {
+	size_t size;
+	char resolver[24];      /* who was told of the servers: "systemd-resolved", "resolvconf";
+				   empty: nobody */
+	char name_servers[400]; /* "10.0.0.53 fd86::53" */
+	char match_domains[1024], search_domains[1024];
+	bool all_names; /* the servers are asked for every name */
+	/* Proxies, which nobody enforces: "proxy.example.net:3128"; empty: none. */
+	char http_proxy[280], https_proxy[280], proxy_configuration_url[1024];
+	char proxy_exceptions[1024], proxy_domains[1024]; /* no domains: for all */
+	bool proxy_excludes_simple_hostnames;
+};
+
+LW_API void lw_connection_network(const struct lw_connection *connection,
+				  struct lw_network_status *ret_status);
+
 /*
  * Observe the status; one observer. It is told the present status at once (from the loop), then
  * each change.

@@ -77,7 +77,7 @@ static void drops(struct tree *map, const uint64_t counters[LW_DROP_COUNT], int 
 static void words(struct tree *map, const char *key, const char *value, int *r)
 {
 	struct tree *list = list_in(map, key, r);
-	char word[sizeof(((struct lw_port_status *)0)->addresses)];
+	char word[sizeof(((struct lw_network_status *)0)->match_domains)];
 
 	while (*r == 0 && *(value += strspn(value, " "))) {
 		size_t length = MIN(strcspn(value, " "), sizeof(word) - 1);
@@ -213,6 +213,35 @@ static void add_link(struct tree *tree, const struct report *report, int *r)
 	text(map, "refused-offers", link->refused_offers, r);
 }
 
+static void add_network(struct tree *tree, const struct lw_network_status *network, int *r)
+{
+	struct tree *map;
+
+	if (!network->name_servers[0]) {
+		text(tree, "dns", NULL, r);
+	} else {
+		map = map_in(tree, "dns", r);
+		text(map, "resolver", network->resolver, r);
+		words(map, "servers", network->name_servers, r);
+		words(map, "match-domains", network->match_domains, r);
+		words(map, "search-domains", network->search_domains, r);
+		boolean(map, "all-names", network->all_names, r);
+	}
+	if (!network->http_proxy[0] && !network->https_proxy[0] &&
+	    !network->proxy_configuration_url[0]) {
+		text(tree, "proxy", NULL, r);
+		return;
+	}
+	map = map_in(tree, "proxy", r);
+	text(map, "http-server", network->http_proxy, r);
+	text(map, "https-server", network->https_proxy, r);
+	text(map, "auto-configuration-url", network->proxy_configuration_url, r);
+	boolean(map, "exclude-simple-hostnames", network->proxy_excludes_simple_hostnames, r);
+	words(map, "exception-list", network->proxy_exceptions, r);
+	words(map, "match-domains", network->proxy_domains, r);
+	boolean(map, "enforced", false, r);
+}
+
 static void add_captures(struct tree *tree, const struct report *report, int *r)
 {
 	struct tree *list = list_in(tree, "captures", r);
@@ -279,6 +308,8 @@ int report_build(const struct report *report, struct tree **ret_tree)
 		add_connection(tree, report->connection, &r);
 	if (report->link)
 		add_link(tree, report, &r);
+	if (report->network)
+		add_network(tree, report->network, &r);
 	add_captures(tree, report, &r);
 	add_key_log(tree, &report->key_log, &r);
 	if (r < 0) {

@@ -59,6 +59,7 @@ struct report {
 	size_t n_ports;
 	const struct report_connection *connection;
 	const struct lw_tunnel_status *link;
+	const struct lw_network_status *network;
 	uint64_t received_rate, sent_rate; /* of the link */
 	const struct report_capture *captures;
 	size_t n_captures;

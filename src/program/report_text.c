@@ -196,6 +196,59 @@ static void print_link(const struct tree *link, FILE *output)
 	print_line("not accepted", get_text(link, "refused-offers"), output);
 }
 
+static void print_words(const struct tree *list, const char *separator, FILE *output)
+{
+	if (!list)
+		return;
+	for_each_child(word, list)
+		if (word->text) {
+			fputs(separator, output);
+			put_text(word->text, output);
+		}
+}
+
+static void print_dns(const struct tree *dns, FILE *output)
+{
+	const struct tree *match = tree_get(dns, "match-domains");
+	const char *resolver = get_text(dns, "resolver");
+
+	if (!tree_get(dns, "servers"))
+		return;
+	fprintf(output, "%-12s", "names");
+	print_words(tree_get(dns, "servers"), " ", output);
+	fputs(get_bool(dns, "all-names") ? " for all" : " for", output);
+	if (!get_bool(dns, "all-names")) {
+		print_words(match, " ", output);
+		print_words(tree_get(dns, "search-domains"), " ", output);
+	}
+	if (resolver) {
+		fputs(", by ", output);
+		put_text(resolver, output);
+	}
+	fputc('\n', output);
+}
+
+static void print_proxy(const struct tree *proxy, FILE *output)
+{
+	static const char *const keys[] = { "http-server", "https-server",
+					    "auto-configuration-url" };
+	const char *separator = " ";
+
+	if (!tree_get(proxy, "enforced"))
+		return;
+	fprintf(output, "%-12s", "proxy");
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		const char *value = get_text(proxy, keys[i]);
+
+		if (!value)
+			continue;
+		fprintf(output, "%s%s ", separator, keys[i]);
+		put_text(value, output);
+		separator = ", ";
+	}
+	fputs("; not enforced\n", output);
+}
+
 static void print_hub(const struct tree *tree, FILE *output)
 {
 	const struct tree *hub = tree_get(tree, "hub"), *made = tree_get(tree, "handshakes");
@@ -409,6 +462,8 @@ void report_print(const struct tree *tree, int64_t now, FILE *output)
 	print_head(tree, now, output);
 	print_interface(tree_get(tree, "interface"), output);
 	print_link(tree_get(tree, "link"), output);
+	print_dns(tree_get(tree, "dns"), output);
+	print_proxy(tree_get(tree, "proxy"), output);
 	print_hub(tree, output);
 	print_line("last error", get_text(tree_get(connection, "last-error"), "text"), output);
 	print_ports(tree_get(tree, "ports"), now, output);

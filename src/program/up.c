@@ -22,6 +22,7 @@
 #include "program/command.h"
 #include "program/plan.h"
 #include "program/privileges.h"
+#include "program/proxies.h"
 #include "program/service.h"
 
 enum {
@@ -42,7 +43,16 @@ struct running_tunnel {
 	struct service_rate received, sent;
 	struct report_connection reported;
 	struct lw_tunnel_status link;
+	struct lw_network_status network;
+	struct proxies proxies;
 };
+
+static void update_network(struct running_tunnel *running)
+{
+	running->network.size = sizeof(running->network);
+	lw_connection_network(running->connection, &running->network);
+	proxies_update(&running->proxies, &running->network);
+}
 
 static int report_tunnel(void *user, struct report *report)
 {
@@ -58,6 +68,8 @@ static int report_tunnel(void *user, struct report *report)
 	report->layer = running->plan.tunnel.layer;
 	report->connection = &running->reported;
 	report->link = &running->link;
+	update_network(running);
+	report->network = &running->network;
 	report->key_log.lines = running->link.key_log_lines;
 	report->key_log.failed = running->link.key_log_failed;
 	report->key_log.error = running->link.key_log_error;
@@ -75,6 +87,7 @@ static void tick_tunnel(void *user)
 	lw_tunnel_status(running->tunnel, &status);
 	service_measure(&running->received, status.received_bytes);
 	service_measure(&running->sent, status.sent_bytes);
+	update_network(running);
 }
 
 static void stop_tunnel(void *user)
@@ -173,6 +186,7 @@ static void on_status(struct lw_connection *connection, enum lw_status status, v
 	if (status == before)
 		return;
 	running->observed = status;
+	update_network(running);
 	log_info("%s", lw_status_name(status));
 	service_changed(&running->service, lw_status_name(status));
 	if (status == LW_STATUS_CONNECTED)
@@ -266,6 +280,7 @@ static void close_tunnel(struct running_tunnel *running)
 {
 	service_hang_up(&running->service);
 	captures_close(&running->service.captures);
+	proxies_close(&running->proxies);
 	lw_connection_free(running->connection);
 	lw_tunnel_free(running->tunnel);
 	if (running->service.loop) {
@@ -291,6 +306,7 @@ static int run_tunnel(const struct arguments *arguments, struct running_tunnel *
 		return PROGRAM_FAILED;
 	}
 	running->observed = LW_STATUS_DISCONNECTED;
+	proxies_open(&running->proxies, running->service.instance);
 	lw_connection_observe(running->connection, on_status, running);
 	if (arguments->wait.is_set)
 		loop_timer_set_in_ms(running->service.loop, &running->wait,

@@ -434,6 +434,15 @@ void lw_connection_last_error(const struct lw_connection *connection, struct lw_
 	*ret_error = connection->provider.last_error;
 }
 
+void lw_connection_network(const struct lw_connection *connection,
+			   struct lw_network_status *ret_status)
+{
+	struct lw_network_status status = { .size = sizeof(status) };
+
+	interface_network_status(&connection->provider.interface, &status);
+	value_give(ret_status, &status, sizeof(status));
+}
+
 void lw_connection_observe(struct lw_connection *connection,
 			   void (*observer)(struct lw_connection *connection, enum lw_status status,
 					    void *user),

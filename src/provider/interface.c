@@ -3,15 +3,19 @@
 #include "provider/interface.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <string.h>
 
+#include <longwire/connection.h>
 #include <longwire/error.h>
 #include <longwire/flow.h>
 
 #include "base/address.h"
+#include "base/dns_settings.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/proxy_settings.h"
 #include "device/device.h"
 #include "flow/flow.h"
 #include "network/network.h"
@@ -56,9 +60,9 @@ static void update_carrier(struct interface *interface)
 	set_carrier(interface, wants_carrier(interface, present_settings(interface)));
 }
 
-void interface_open(struct interface *interface, struct lw_packet_flow *flow)
+void interface_open(struct interface *interface, struct lw_loop *loop, struct lw_packet_flow *flow)
 {
-	*interface = (struct interface){ .flow = flow };
+	*interface = (struct interface){ .loop = loop, .flow = flow };
 }
 
 /* The domain that a provider expects, around whatever the machine said. */
@@ -80,6 +84,7 @@ static int change_machine(struct interface *interface, const struct network_sett
 		.layer = lw_packet_flow_layer(interface->flow),
 		.settings = settings,
 		.up = true,
+		.loop = interface->loop,
 		.is_persistent = device->is_persistent,
 		.routing = &interface->routing,
 	};
@@ -150,6 +155,11 @@ int interface_apply(struct interface *interface, const struct lw_network_setting
 		error_errno(&error, ENOMEM, "network settings");
 	if (r < 0)
 		return failed(r, &error, ret_error);
+	r = network_settings_check_dns(&parsed, &error);
+	if (r < 0) {
+		network_settings_done(&parsed);
+		return failed(r, &error, ret_error);
+	}
 	if (interface->has_settings && network_settings_equal(&interface->settings, &parsed)) {
 		network_settings_done(&parsed);
 		return 0;
@@ -170,6 +180,61 @@ void interface_set_running(struct interface *interface, bool is_running)
 {
 	interface->is_running = is_running;
 	update_carrier(interface);
+}
+
+/* Add a word to a list of them, if it fits whole. */
+static void add_word(char *list, size_t size, const char *word)
+{
+	size_t used = strlen(list);
+
+	if (used + strlen(word) + 2 <= size)
+		snprintf(list + used, size - used, "%s%s", used ? " " : "", word);
+}
+
+static void add_domains(char *list, size_t size, const struct domain_list *domains)
+{
+	for (size_t i = 0; i < domains->n; i++)
+		add_word(list, size, domains->items[i]);
+}
+
+static void tell_dns(const struct interface *interface, const struct dns_settings *dns,
+		     struct lw_network_status *status)
+{
+	char text[IP_TEXT_SIZE];
+
+	if (interface->network)
+		snprintf(status->resolver, sizeof(status->resolver), "%s",
+			 network_resolver(interface->network));
+	for (size_t i = 0; i < dns->n_servers; i++)
+		add_word(status->name_servers, sizeof(status->name_servers),
+			 ip_address_format(&dns->servers[i], text));
+	add_domains(status->match_domains, sizeof(status->match_domains), &dns->match);
+	add_domains(status->search_domains, sizeof(status->search_domains), &dns->search);
+	status->all_names = network_settings_are_full(&interface->settings);
+}
+
+static void tell_proxy(const struct proxy_settings *proxy, struct lw_network_status *status)
+{
+	snprintf(status->http_proxy, sizeof(status->http_proxy), "%s", proxy->http_server);
+	snprintf(status->https_proxy, sizeof(status->https_proxy), "%s", proxy->https_server);
+	snprintf(status->proxy_configuration_url, sizeof(status->proxy_configuration_url), "%s",
+		 proxy->auto_configuration_url);
+	add_domains(status->proxy_exceptions, sizeof(status->proxy_exceptions), &proxy->exceptions);
+	add_domains(status->proxy_domains, sizeof(status->proxy_domains), &proxy->match);
+	status->proxy_excludes_simple_hostnames = proxy->exclude_simple_hostnames;
+}
+
+void interface_network_status(const struct interface *interface,
+			      struct lw_network_status *ret_status)
+{
+	struct lw_network_status *status = ret_status;
+
+	if (!interface->has_settings)
+		return;
+	if (interface->settings.dns)
+		tell_dns(interface, interface->settings.dns, status);
+	if (interface->settings.proxy)
+		tell_proxy(interface->settings.proxy, status);
 }
 
 void interface_close(struct interface *interface)

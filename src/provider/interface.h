@@ -19,10 +19,13 @@
 #include "network/network.h"
 
 struct lw_error;
+struct lw_loop;
+struct lw_network_status;
 struct lw_packet_flow;
 struct network;
 
 struct interface {
+	struct lw_loop *loop;
 	struct lw_packet_flow *flow; /* NULL: no run */
 	struct network *network;     /* made with the first settings of a run; NULL: memory */
 	struct network_routing routing;
@@ -32,12 +35,15 @@ struct interface {
 	bool is_carrier_off; /* by us */
 };
 
-void interface_open(struct interface *interface, struct lw_packet_flow *flow);
+void interface_open(struct interface *interface, struct lw_loop *loop, struct lw_packet_flow *flow);
 /* settings NULL clears. Errors are of LW_DOMAIN_TUNNEL; on failure everything is as before. */
 int interface_apply(struct interface *interface, const struct lw_network_settings *settings,
 		    struct lw_error *ret_error);
 /* Tell whether packets can flow: the carrier follows where it shall. */
 void interface_set_running(struct interface *interface, bool is_running);
+/* Tell what is set beside the interface's own. */
+void interface_network_status(const struct interface *interface,
+			      struct lw_network_status *ret_status);
 /* Undo everything. The flow is not used after this. Idempotent. */
 void interface_close(struct interface *interface);
 

@@ -197,7 +197,7 @@ int provider_start(struct lw_provider *provider, struct lw_packet_flow *flow,
 	provider->is_stop_called = provider->is_over = false;
 	provider->origin = options->origin;
 	provider->run_date = (int64_t)time(NULL);
-	interface_open(&provider->interface, flow);
+	interface_open(&provider->interface, provider->loop, flow);
 	provider_set_state(provider, PROVIDER_STARTING, "start");
 	completion_issue(starting, provider->timeouts.start_ms);
 	provider->ops.start(provider, options, starting, provider->user);
