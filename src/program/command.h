@@ -42,10 +42,11 @@ struct arguments {
 	const char *words[COMMAND_WORDS_MAX]; /* what is not an option */
 	size_t n_words;
 	const char *hub, *layer, *name, *key_log;
+	const char *write, *filter, *format;
 	int log_level; /* enum log_level */
-	struct option_list clients;
-	struct option_number wait;
-	bool once, json, help;
+	struct option_list clients, points, ports, peers, reasons;
+	struct option_number wait, snaplen, count, duration;
+	bool once, json, help, super_frames;
 };
 
 enum option_kind {
@@ -72,6 +73,7 @@ struct command {
 	const char *details;   /* further lines of its own help; NULL: none */
 	size_t words_min, words_max;
 	const struct option_row *options; /* ended by name NULL; NULL: none but --help */
+	char letter;                      /* 'w': the first option may be given as -w; 0: none */
 	int (*run)(const struct arguments *arguments);
 	bool is_hidden;
 };
@@ -96,6 +98,7 @@ int command_fail(int status, const char *format, ...) LW_PRINTF(2, 3);
 int command_new(const struct arguments *arguments);
 int command_hub(const struct arguments *arguments);
 int command_up(const struct arguments *arguments);
+int command_capture(const struct arguments *arguments);
 int command_check(const struct arguments *arguments);
 int command_link(const struct arguments *arguments);
 int command_status(const struct arguments *arguments);

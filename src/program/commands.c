@@ -57,6 +57,27 @@ static const struct option_row status_options[] = {
 	{ 0 },
 };
 
+static const struct option_row capture_options[] = {
+	{ "write", "FILE", OPTION_TEXT, FIELD(write), 0,
+	  "where to; - is standard output, for a pipe" },
+	{ "point", "POINT", OPTION_LIST, FIELD(points), 0,
+	  "device-in, device-out (both by default), session-in, session-out, drop" },
+	{ "port", "NAME", OPTION_LIST, FIELD(ports), 0, "only at this port of a hub" },
+	{ "peer", "NAME", OPTION_LIST, FIELD(peers), 0,
+	  "only from, to and of this client of a hub" },
+	{ "reason", "REASON", OPTION_LIST, FIELD(reasons), 0,
+	  "only drops for this reason, as the status names it" },
+	{ "filter", "EXPRESSION", OPTION_TEXT, FIELD(filter), 0, "as of tcpdump, in numbers" },
+	{ "snaplen", "BYTES", OPTION_NUMBER, FIELD(snaplen), 262144, "kept of each packet" },
+	{ "format", "FORMAT", OPTION_TEXT, FIELD(format), 0, "pcapng (default) or pcap" },
+	{ "super-frames", NULL, OPTION_FLAG, FIELD(super_frames), 0,
+	  "large frames as they are carried, not as segments" },
+	{ "count", "N", OPTION_NUMBER, FIELD(count), UINT32_MAX, "end after so many records" },
+	{ "duration", "SECONDS", OPTION_NUMBER, FIELD(duration), COMMAND_WAIT_MAX,
+	  "end after this time" },
+	{ 0 },
+};
+
 const struct command command_table[] = {
 	{
 		.name = "new",
@@ -124,6 +145,18 @@ const struct command command_table[] = {
 		.words_max = 24,
 		.options = status_options,
 		.run = command_link,
+	},
+	{
+		.name = "capture",
+		.arguments = "[NAME] -w FILE",
+		.help = "capture packets of a running hub or tunnel",
+		.details =
+			"\nNAME may be left out where one instance runs. Lists may be given with\n"
+			"commas. Live into Wireshark's terminal: longwire capture -w - | tshark -r -",
+		.words_max = 1,
+		.options = capture_options,
+		.letter = 'w',
+		.run = command_capture,
 	},
 	{
 		.name = "version",

@@ -41,11 +41,14 @@ char *help_program(const struct command *commands, size_t n)
 	return finish(stream, &text);
 }
 
-static void write_option(FILE *stream, const char *name, const char *argument, const char *help)
+static void write_option(FILE *stream, char letter, const char *name, const char *argument,
+			 const char *help)
 {
-	char left[64];
+	char left[64], brief[8] = "";
 
-	snprintf(left, sizeof(left), "--%s%s%s", name, argument ? " " : "",
+	if (letter)
+		snprintf(brief, sizeof(brief), "-%c, ", letter);
+	snprintf(left, sizeof(left), "%s--%s%s%s", brief, name, argument ? " " : "",
 		 argument ? argument : "");
 	fprintf(stream, "  %-*s %s\n", COLUMN, left, help);
 }
@@ -63,8 +66,10 @@ char *help_command(const struct command *command)
 	if (command->details)
 		fprintf(stream, "%s\n", command->details);
 	fputc('\n', stream);
+	/* The letter is the first one's. */
 	for (const struct option_row *row = command->options; row && row->name; row++)
-		write_option(stream, row->name, row->argument, row->help);
-	write_option(stream, "help", NULL, "this text");
+		write_option(stream, row == command->options ? command->letter : 0, row->name,
+			     row->argument, row->help);
+	write_option(stream, 0, "help", NULL, "this text");
 	return finish(stream, &text);
 }

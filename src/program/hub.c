@@ -132,7 +132,15 @@ static void stop_hub(void *user)
 	lw_hub_stop(running->hub, hub_stopped, running);
 }
 
+static int attach_to_hub(void *user, struct lw_capture *capture)
+{
+	struct running_hub *running = user;
+
+	return lw_hub_attach_capture(running->hub, capture);
+}
+
 static const struct service_ops service_ops = {
+	.attach = attach_to_hub,
 	.report = report_hub,
 	.stop = stop_hub,
 	.tick = tick_hub,
@@ -280,7 +288,10 @@ static int run_hub(const struct arguments *arguments, struct running_hub *runnin
 {
 	struct lw_error error;
 	char text[80];
-	int r = service_open(&running->service, arguments, &service_ops, running, &error);
+	int r;
+
+	running->service.layer = running->plan.hub.layer;
+	r = service_open(&running->service, arguments, &service_ops, running, &error);
 
 	if (r < 0) {
 		log_error("%s", error.text);

@@ -14,7 +14,7 @@
 #include "base/memory.h"
 #include "base/parse.h"
 
-enum { OPTIONS_MAX = 16 };
+enum { OPTIONS_MAX = 24 };
 
 static const struct option_row help_row = {
 	.name = "help",
@@ -121,18 +121,13 @@ static int store(const struct option_row *row, const char *value, struct argumen
 	return -EINVAL;
 }
 
-/* Return: how many words of argv the option took, or -EINVAL. */
-static int parse_option(const struct command *command, int argc, char *const *argv,
-			struct arguments *arguments, struct lw_error *error)
+/* The value of a row: after the equals sign, or the next word. Return: how many words of argv the
+ * option took, or -EINVAL. */
+static int take_value(const struct option_row *row, const char *value, int argc, char *const *argv,
+		      struct arguments *arguments, struct lw_error *error)
 {
-	const char *word = argv[0], *equals = strchr(word, '=');
-	size_t length = equals ? (size_t)(equals - word - 2) : strlen(word) - 2;
-	const struct option_row *row = find_row(command, word + 2, length);
-	const char *value = equals ? equals + 1 : NULL;
 	int taken = 1, r;
 
-	if (!row)
-		return refuse_unknown(command, word, error);
 	if (row->kind == OPTION_FLAG && value)
 		return refuse(error, "--%s takes no value", row->name);
 	if (row->kind != OPTION_FLAG && !value) {
@@ -145,6 +140,28 @@ static int parse_option(const struct command *command, int argc, char *const *ar
 		return refuse(error, "--%s needs a value: %s", row->name, row->argument);
 	r = store(row, value, arguments, error);
 	return r < 0 ? r : taken;
+}
+
+/* --name, --name=value or --name value. */
+static int parse_option(const struct command *command, int argc, char *const *argv,
+			struct arguments *arguments, struct lw_error *error)
+{
+	const char *word = argv[0], *equals = strchr(word, '=');
+	size_t length = equals ? (size_t)(equals - word - 2) : strlen(word) - 2;
+	const struct option_row *row = find_row(command, word + 2, length);
+
+	if (!row)
+		return refuse_unknown(command, word, error);
+	return take_value(row, equals ? equals + 1 : NULL, argc, argv, arguments, error);
+}
+
+/* -w value */
+static int parse_letter(const struct command *command, int argc, char *const *argv,
+			struct arguments *arguments, struct lw_error *error)
+{
+	if (!command->letter || argv[0][1] != command->letter || argv[0][2])
+		return refuse(error, "unknown option %s", argv[0]);
+	return take_value(&command->options[0], NULL, argc, argv, arguments, error);
 }
 
 static int check_words(const struct command *command, const struct arguments *arguments,
@@ -189,8 +206,13 @@ int options_parse(const struct command *command, int argc, char *const *argv,
 			i += r;
 			continue;
 		}
-		if (!only_words && word[0] == '-' && word[1])
-			return refuse(ret_error, "unknown option %s", word);
+		if (!only_words && word[0] == '-' && word[1]) {
+			r = parse_letter(command, argc - i, argv + i, &arguments, ret_error);
+			if (r < 0)
+				return r;
+			i += r;
+			continue;
+		}
 		if (arguments.n_words == COMMAND_WORDS_MAX)
 			return refuse(ret_error, "more than %d arguments", COMMAND_WORDS_MAX);
 		arguments.words[arguments.n_words++] = word;

@@ -78,6 +78,9 @@ static void report_captures(struct service *service, struct report *report)
 	}
 	report->captures = service->capture_reports;
 	report->n_captures = service->captures.n;
+	report->n_captures +=
+		attachments_report(&service->attachments,
+				   service->capture_reports + report->n_captures, ATTACHMENTS_MAX);
 }
 
 /* The prefix of an interface's address, or a negative errno for other kinds of address. */
@@ -185,6 +188,15 @@ static void do_stop(struct control_call *call, const struct tree *request, void 
 	begin_stop(user);
 }
 
+static int attach(void *user, struct lw_capture *capture)
+{
+	struct service *service = user;
+
+	return service->ops->attach(service->user, capture);
+}
+
+static const struct attachments_ops attachments_ops = { .attach = attach };
+
 static const struct control_verb service_verbs[] = {
 	{ .name = "capture-flush", .run = do_flush },
 	{ .name = "stop", .run = do_stop },
@@ -228,6 +240,9 @@ int service_open(struct service *service, const struct arguments *arguments,
 	r = control_add_verbs(service->control, service_verbs, ARRAY_SIZE(service_verbs), service);
 	if (r == 0)
 		r = control_add_verbs(service->control, link_verbs, n_link_verbs, &service->links);
+	if (r == 0)
+		r = attachments_init(&service->attachments, service->loop, service->control,
+				     service->layer, &attachments_ops, service);
 	return r < 0 ? error_errno(ret_error, -r, "control socket") : 0;
 }
 
@@ -270,6 +285,7 @@ void service_ready(const char *text)
 
 void service_hang_up(struct service *service)
 {
+	attachments_done(&service->attachments);
 	control_free(take_pointer(service->control));
 }
 

@@ -22,6 +22,7 @@
 #include "base/address.h"
 #include "loop/loop.h"
 #include "network/network.h"
+#include "program/attachments.h"
 #include "program/captures.h"
 #include "program/control.h"
 #include "program/instance.h"
@@ -41,6 +42,8 @@ struct service_ops {
 	void (*stop)(void *user);
 	/* Once a second. */
 	void (*tick)(void *user);
+	/* A capture that somebody attaches. 0 or a negative errno. */
+	int (*attach)(void *user, struct lw_capture *capture);
 };
 
 enum { SERVICE_ADDRESSES_MAX = 16 };
@@ -52,13 +55,15 @@ struct service {
 	struct control *control;
 	struct captures captures;
 	struct links links; /* set by the hub or tunnel once it is made */
-	struct report_capture capture_reports[CAPTURES_MAX];
+	struct attachments attachments;
+	struct report_capture capture_reports[CAPTURES_MAX + ATTACHMENTS_MAX];
 	struct network_link link; /* of the interface, as reported last */
 	char address_texts[SERVICE_ADDRESSES_MAX][IP_PREFIX_TEXT_SIZE];
 	const char *addresses[SERVICE_ADDRESSES_MAX];
 	struct loop_timer tick;
 	const struct service_ops *ops;
 	void *user;
+	enum lw_layer layer;
 	const char *key_log; /* the file; NULL: none */
 	char name[INSTANCE_NAME_SIZE];
 	int64_t started;
@@ -68,7 +73,7 @@ struct service {
 
 /* The log to standard error, and privileges_harden. First of all. */
 void service_prepare(const struct arguments *arguments);
-/* words[0] is the file. Zeroed service. Return: 0, or a negative errno with a sentence;
+/* words[0] is the file. Zeroed service, but for its layer. Return: 0, or a negative errno with a sentence;
  * service_close in both cases. */
 int service_open(struct service *service, const struct arguments *arguments,
 		 const struct service_ops *ops, void *user, struct lw_error *ret_error);

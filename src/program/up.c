@@ -99,7 +99,15 @@ static void stop_tunnel(void *user)
 		service_end(&running->service, PROGRAM_DONE);
 }
 
+static int attach_to_tunnel(void *user, struct lw_capture *capture)
+{
+	struct running_tunnel *running = user;
+
+	return lw_connection_attach_capture(running->connection, capture);
+}
+
 static const struct service_ops service_ops = {
+	.attach = attach_to_tunnel,
 	.report = report_tunnel,
 	.stop = stop_tunnel,
 	.tick = tick_tunnel,
@@ -294,7 +302,10 @@ static void close_tunnel(struct running_tunnel *running)
 static int run_tunnel(const struct arguments *arguments, struct running_tunnel *running)
 {
 	struct lw_error error;
-	int r = service_open(&running->service, arguments, &service_ops, running, &error);
+	int r;
+
+	running->service.layer = running->plan.tunnel.layer;
+	r = service_open(&running->service, arguments, &service_ops, running, &error);
 
 	if (r < 0) {
 		log_error("%s", error.text);

@@ -34,6 +34,7 @@ static const struct command subject = {
 	.words_min = 1,
 	.words_max = 2,
 	.options = rows,
+	.letter = 'H',
 };
 
 static int parse(const char *const *words, struct arguments *arguments, struct lw_error *error)
@@ -185,9 +186,38 @@ static void help_program__hidden_command__left_out(void **state)
 	free(text);
 }
 
+static void options_parse__letter__is_the_first_option(void **state)
+{
+	static const struct {
+		const char *words[4], *text;
+	} refused[] = {
+		{ { "f", "-H" }, "--hub needs a value: ADDRESS:PORT" },
+		{ { "f", "-H", "" }, "--hub needs a value: ADDRESS:PORT" },
+		{ { "f", "-Hx" }, "unknown option -Hx" },
+		{ { "f", "-h1" }, "unknown option -h1" },
+		{ { "f", "-w", "x" }, "unknown option -w" },
+	};
+	struct lw_error error;
+	struct arguments a;
+	char *help;
+
+	(void)state;
+	assert_int_equal(parse(WORDS("f", "-H", "-"), &a, &error), 0);
+	assert_string_equal(a.hub, "-");
+	for (size_t i = 0; i < ARRAY_SIZE(refused); i++) {
+		assert_int_equal(parse(refused[i].words, &a, &error), -EINVAL);
+		assert_string_equal(error.text, refused[i].text);
+	}
+	help = help_command(&subject);
+	assert_non_null(strstr(help, "  -H, --hub ADDRESS:PORT "));
+	assert_null(strstr(help, "-H, --client"));
+	free(help);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(options_parse__letter__is_the_first_option),
 		cmocka_unit_test(options_parse__every_kind__stored),
 		cmocka_unit_test(options_parse__nothing_said__defaults),
 		cmocka_unit_test(options_parse__double_dash__words_only),

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: MIT
+"""Captures that are attached to running instances: longwire capture."""
+import itertools
+import os
+import re
+import signal
+import stat
+import subprocess
+
+from lab import expect, expect_equal, join, run, two_lans, wait_until
+from services import Transfer
+
+numbers = itertools.count()
+
+
+def joined(lab):
+    a, b = two_lans(lab)
+    lab.a1.address('eth0', '10.1.0.1/24')
+    lab.b1.address('eth0', '10.1.0.2/24')
+    join(lab, a, b)
+    lab.b1.wait_for_ping('10.1.0.1')
+    # Captures are descriptors and threads of their own.
+    lab.tunnel.descriptors = None
+
+
+class Capture:
+    """longwire capture, beside the test."""
+
+    def __init__(self, lab, *options, instance=None, file=None, stdout=subprocess.PIPE):
+        self.instance = instance or lab.hub
+        self.file = file or f'{lab.folder}/{next(numbers)}.pcapng'
+        self.process = subprocess.Popen([lab.program, 'capture', self.instance.instance, '-w', self.file, *options],
+                                        stdin=subprocess.DEVNULL, stdout=stdout, stderr=subprocess.PIPE, text=True)
+
+    def started(self):
+        wait_until(lambda: self.status() or self.process.poll() is not None, what='the capture is attached')
+        expect(self.process.poll() is None, f'it has ended: {self.process.poll() and self.process.stderr.read()}')
+        return self
+
+    def status(self):
+        found = [c for c in self.instance.report()['captures'] if c['file'] == self.file]
+        return found[0] if found else None
+
+    def end(self, how=signal.SIGINT):
+        """(exit status, {word: number} of its last line)"""
+        if how:
+            self.process.send_signal(how)
+        said = self.process.communicate(timeout=20)[1]
+        found = re.search(r'(\d+) packets captured, (\d+) lost, (\d+) seen, (\d+) matched', said)
+        counts = dict(zip(('captured', 'lost', 'seen', 'matched'), map(int, found.groups()))) if found else said
+        return self.process.returncode, counts
+
+
+def tshark(file, *options):
+    out = run('tshark', '-n', '-r', file, *options)
+    expect('appears to be damaged' not in out.stdout and 'cut short' not in out.stdout, out.stdout)
+    return [line for line in out.stdout.splitlines() if 'Running as user' not in line]
+
+
+def packets(file):
+    return int(re.search(r'Number of packets: +(\d+)', run('capinfos', '-M', '-c', file).stdout).group(1))
+
+
+def refuse(lab, status, text, *arguments):
+    done = run(lab.program, 'capture', *arguments, check=False)
+    expect_equal(done.returncode, status, f'{arguments}: {done.stdout}')
+    expect(text in done.stdout, f'{arguments}: {done.stdout}')
+
+
+def test_capture_is_attached_and_ended_in_order(lab):
+    joined(lab)
+    capture = Capture(lab, '--filter', 'icmp', '--snaplen', '60').started()
+    expect_equal(lab.b1.ping_losses('10.1.0.1', 20), 0, 'lost pings')
+    wait_until(lambda: capture.status()['written'] == 40, what=f'40 packets: {capture.status()}')
+    status, counts = capture.end()
+    expect_equal((status, counts['captured'], counts['lost'], counts['matched']), (0, 40, 0, 40), 'at the end')
+    expect_equal(packets(capture.file), 40, 'packets in the file')
+    expect_equal(stat.S_IMODE(os.stat(capture.file).st_mode), 0o600, 'mode')
+    seen = tshark(capture.file, '-T', 'fields', '-e', 'frame.interface_name', '-e', 'frame.cap_len', '-e', 'icmp.type')
+    expect_equal({line.split('\t')[1] for line in seen}, {'60'}, 'snap length')
+    expect_equal({line.split('\t')[0] for line in seen}, {'lw0'}, 'interfaces')
+    expect_equal(lab.hub.report()['captures'], [], 'afterwards')
+    expect_equal([name for name in os.listdir(lab.folder) if 'pcapng.' in name], [], 'files of the way')
+
+
+def test_points_ports_peers_and_reasons_select(lab):
+    joined(lab)
+    file = f'{lab.folder}/client.pcapng'
+    captures = [Capture(lab, '--point', 'session-in,session-out', '--peer', 'branch', '--filter', 'icmp').started(),
+                Capture(lab, '--port', 'lw0', '--filter', 'icmp').started(),
+                Capture(lab, '--reason', 'queue-full,too-big').started(),
+                Capture(lab, '--filter', 'icmp', instance=lab.tunnel, file=file).started()]
+    expect_equal(lab.b1.ping_losses('10.1.0.1', 10), 0, 'lost pings')
+    wait_until(lambda: captures[3].status()['written'] == 20, what='the last one is written')
+    counts = [capture.end() for capture in captures]
+    expect_equal([(status, n['captured'], n['lost']) for status, n in counts], [(0, 20, 0), (0, 20, 0), (0, 0, 0), (0, 20, 0)],
+                 'all of them')
+    for capture, (_, count) in zip(captures, counts):
+        expect_equal(packets(capture.file), count['captured'], capture.file)
+
+
+def test_pipe_into_tshark(lab):
+    joined(lab)
+    output = f'{lab.folder}/lines'
+    command = f'{lab.program} capture {lab.hub.instance} -w - --filter icmp --count 10 | tshark -n -l -r - >{output}'
+    with subprocess.Popen(['sh', '-c', command], stderr=subprocess.PIPE, text=True) as shell:
+        wait_until(lambda: lab.hub.report()['captures'], what='the capture is attached')
+        lab.b1.ping_losses('10.1.0.1', 20)
+        said = shell.communicate(timeout=20)[1]
+        expect_equal(shell.returncode, 0, said)
+    expect('10 packets captured, 0 lost' in said, said)
+    with open(output) as lines:
+        expect_equal(len([line for line in lines if 'ICMP' in line]), 10, 'lines of tshark')
+
+
+def test_count_and_duration_end_it(lab):
+    joined(lab)
+    counted = Capture(lab, '--count', '5', '--filter', 'icmp', '--format', 'pcap').started()
+    timed = Capture(lab, '--duration', '1').started()
+    lab.b1.ping_losses('10.1.0.1', 10)
+    expect_equal(counted.end(None)[0], 0, 'the counted one')
+    expect_equal(timed.end(None)[0], 0, 'the timed one')
+    expect_equal(packets(counted.file), 5, 'packets of the counted one')
+    expect_equal(len(tshark(timed.file, '-Y', 'icmp')), 20, 'packets of the timed one')
+    with open(counted.file, 'rb') as file:
+        expect_equal(file.read(4), bytes.fromhex('4d3cb2a1'), 'a classic savefile with nanoseconds')
+
+
+def test_who_captures_may_vanish(lab):
+    joined(lab)
+    before = lab.hub.count_descriptors()
+    capture = Capture(lab).started()
+    lab.b1.ping_losses('10.1.0.1', 5)
+    capture.end(signal.SIGKILL)
+    wait_until(lambda: not lab.hub.report()['captures'], what='the capture has ended')
+    expect(packets(capture.file) >= 10, 'what was captured is whole')
+    wait_until(lambda: lab.hub.count_descriptors() <= before, what='descriptors are returned')
+    expect_equal(lab.b1.ping_losses('10.1.0.1', 10), 0, 'lost pings')
+
+
+def test_instance_may_end_first(lab):
+    joined(lab)
+    capture = Capture(lab).started()
+    lab.b1.ping_losses('10.1.0.1', 5)
+    lab.hub.stop()
+    status, counts = capture.end(None)
+    expect_equal(status, 0, f'exit status: {counts}')
+    expect_equal(packets(capture.file), counts['captured'], 'packets')
+
+
+def test_readers_that_leave_or_sleep_never_hurt_the_tunnel(lab):
+    joined(lab)
+    with subprocess.Popen(['sh', '-c', f'{lab.program} capture {lab.hub.instance} -w - | head -c 100 >/dev/null'],
+                          stderr=subprocess.PIPE, text=True) as shell:
+        lab.b1.ping_losses('10.1.0.1', 5)
+        said = shell.communicate(timeout=20)[1]
+    expect('packets captured' in said and 'Broken pipe' not in said, said)
+    wait_until(lambda: not lab.hub.report()['captures'], what='the capture has ended')
+    sleeper = Capture(lab, file='-').started()
+    Transfer(lab.b1, lab.a1, '10.1.0.1', 40).finish()
+    wait_until(lambda: sleeper.status()['dropped'] > 0, what=f'a full pipe drops: {sleeper.status()}')
+    flood = lab.b1.start('ping', '-n', '-q', '-c', '150', '-i', '0.02', '10.1.0.1')
+    sleeper.process.send_signal(signal.SIGINT)
+    expect_equal(flood.wait(15), 0, f'pings while it ends: {flood.output()}')
+    expect(' 0% packet loss' in flood.output(), flood.output())
+    longest = float(re.search(r'= [\d.]+/[\d.]+/([\d.]+)/', flood.output()).group(1))
+    expect(longest < 400, f'a ping took {longest} ms while the capture ended')
+    sleeper.process.stdout.close()
+    sleeper.process.wait(10)
+    sleeper.process.stderr.close()
+
+
+def test_full_disk_ends_the_capture_alone(lab):
+    folder = f'{lab.folder}/small'
+    os.mkdir(folder)
+    run('mount', '-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', folder)
+    try:
+        joined(lab)
+        capture = Capture(lab, file=f'{folder}/full.pcapng').started()
+        Transfer(lab.b1, lab.a1, '10.1.0.1', 5).finish()
+        status, said = capture.end(None)
+        expect_equal(status, 1, f'exit status: {said}')
+        expect(packets(capture.file) > 0, 'whole packets only')
+        expect_equal(lab.b1.ping_losses('10.1.0.1', 20), 0, 'lost pings')
+    finally:
+        lab.hub.stop()
+        run('umount', '-l', folder)
+
+
+def test_refusals(lab):
+    joined(lab)
+    hub, old = lab.hub.instance, f'{lab.folder}/old.pcapng'
+    with open(old, 'w') as file:
+        file.write('as it was')
+    for status, text, arguments in (
+            (1, 'no instance called "nobody" is running; these are: ', ('nobody', '-w', old)),
+            (2, 'several instances are running, say which', ('-w', old)),
+            (2, '-w FILE says where to', (hub, )),
+            (2, '--write needs a value: FILE', (hub, '-w')),
+            (2, 'unknown option -x', (hub, '-x')),
+            (2, 'syntax error', (hub, '-w', old, '--filter', 'arp or or')),
+            (2, 'example.net', (hub, '-w', old, '--filter', 'host example.net')),
+            (2, 'point: "device" is not allowed', (hub, '-w', old, '--point', 'device')),
+            (2, 'reason: "bad luck" is not allowed', (hub, '-w', old, '--reason', 'bad luck')),
+            (2, 'has no port called "nobody"', (hub, '-w', old, '--port', 'nobody')),
+            (2, 'has no port called "nobody"', (hub, '-w', old, '--peer', 'branch,nobody')),
+            (2, 'snaplen: "0" is not allowed', (hub, '-w', old, '--snaplen', '0')),
+            (2, 'format: "text" is not allowed', (hub, '-w', old, '--format', 'text')),
+            (2, '--duration takes 1 or more', (hub, '-w', old, '--duration', '0')),
+            (1, 'No such file or directory', (hub, '-w', f'{lab.folder}/none/x')),
+            (1, '/proc/', (hub, '-w', '/proc/x'))):
+        refuse(lab, status, text, *arguments)
+    with open(old) as file:
+        expect_equal(file.read(), 'as it was', 'the old file after refusals')
+    others = run('setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', lab.program, 'capture', hub, '-w', '-',
+                 check=False)
+    expect(others.returncode == 1 and 'that this user may see' in others.stdout, f'somebody else: {others.stdout}')
+    many = [Capture(lab).started() for _ in range(4)]
+    refuse(lab, 1, '4 captures are attached already', hub, '-w', old)
+    with open(old) as file:
+        expect_equal(file.read(), 'as it was', 'the old file after a refusal of the instance')
+    expect_equal([capture.end()[0] for capture in many], [0] * 4, 'the others')
+    expect_equal(lab.b1.ping_losses('10.1.0.1', 10), 0, 'lost pings')
