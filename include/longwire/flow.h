@@ -31,6 +31,11 @@ struct lw_device_options {
 	 * take is finished in software.) An adopted descriptor needs IFF_VNET_HDR for it.
 	 */
 	bool offloads;
+	/*
+	 * With offloads: join TCP segments of one transfer that were read at once, whose headers and
+	 * checksums are those that segmenting would make, to one super-frame.
+	 */
+	bool coalesce;
 };
 
 /* Everything that a taker of the descriptor must know to read and write it by himself. */

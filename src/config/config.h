@@ -28,6 +28,7 @@ struct interface_config {
 	char *bridge;
 	struct string_list addresses;
 	int carrier; /* enum lw_carrier */
+	bool coalesce;
 };
 
 struct capture_config {

@@ -68,29 +68,35 @@ enum {
 		.help = "a file that gets the secrets of every connection, for Wireshark: who " \
 			"reads it can decrypt them all; relative to this file"                  \
 	}
-#define INTERFACE_ROWS(type)                                                                     \
-	{ .path = "interface.name",                                                              \
-	  .kind = SCHEMA_TEXT,                                                                   \
-	  .offset = offsetof(type, interface.name),                                              \
-	  .required = true,                                                                      \
-	  .check = rules_interface_name,                                                         \
-	  .help = "the interface, made unless it exists" },                                      \
-		{ .path = "interface.bridge",                                                    \
-		  .kind = SCHEMA_TEXT,                                                           \
-		  .offset = offsetof(type, interface.bridge),                                    \
-		  .check = rules_interface_name,                                                 \
-		  .help = "Ethernet: the existing bridge that the interface joins" },            \
-		{ .path = "interface.addresses",                                                 \
-		  .kind = SCHEMA_STRINGS,                                                        \
-		  .offset = offsetof(type, interface.addresses),                                 \
-		  .max = LW_SETTINGS_ADDRESSES_MAX,                                              \
-		  .check = rules_own_address,                                                    \
-		  .help = "this machine's addresses in the tunnel; none in a bridge" },          \
-	{                                                                                        \
-		.path = "interface.carrier", .kind = SCHEMA_WORD,                                \
-		.offset = offsetof(type, interface.carrier), .words = carrier_words,             \
-		.help = "carrier while the tunnel reconnects: hold is the default in a bridge, " \
-			"follow elsewhere"                                                       \
+#define INTERFACE_ROWS(type)                                                                       \
+	{ .path = "interface.name",                                                                \
+	  .kind = SCHEMA_TEXT,                                                                     \
+	  .offset = offsetof(type, interface.name),                                                \
+	  .required = true,                                                                        \
+	  .check = rules_interface_name,                                                           \
+	  .help = "the interface, made unless it exists" },                                        \
+		{ .path = "interface.bridge",                                                      \
+		  .kind = SCHEMA_TEXT,                                                             \
+		  .offset = offsetof(type, interface.bridge),                                      \
+		  .check = rules_interface_name,                                                   \
+		  .help = "Ethernet: the existing bridge that the interface joins" },              \
+		{ .path = "interface.addresses",                                                   \
+		  .kind = SCHEMA_STRINGS,                                                          \
+		  .offset = offsetof(type, interface.addresses),                                   \
+		  .max = LW_SETTINGS_ADDRESSES_MAX,                                                \
+		  .check = rules_own_address,                                                      \
+		  .help = "this machine's addresses in the tunnel; none in a bridge" },            \
+		{ .path = "interface.carrier",                                                     \
+		  .kind = SCHEMA_WORD,                                                             \
+		  .offset = offsetof(type, interface.carrier),                                     \
+		  .words = carrier_words,                                                          \
+		  .help = "carrier while the tunnel reconnects: hold is the default in a bridge, " \
+			  "follow elsewhere" },                                                    \
+	{                                                                                          \
+		.path = "interface.coalesce", .kind = SCHEMA_BOOL,                                 \
+		.offset = offsetof(type, interface.coalesce), .standard = "true",                  \
+		.help = "send TCP segments that were read at once as one, to be cut at the "       \
+			"other end as they were"                                                   \
 	}
 
 /* settings.dns and settings.proxy of both kinds of file. */

@@ -23,12 +23,28 @@ static int check_options(const struct lw_device_options *options, struct lw_erro
 		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
 				 "%u queues: a device has 1 to %d", options->queues,
 				 DEVICE_QUEUES_MAX);
+	if (options->coalesce && !options->offloads)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "coalescing makes super-frames: it needs offloads");
 	if (options->name && !parse_is_interface_name(options->name))
 		return error_set(
 			ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
 			"%s: an interface name is 1 to 15 letters, digits, '.', '_' or '-'",
 			options->name);
 	return 0;
+}
+
+static int open_kind(const struct lw_device_options *options, struct device **ret_device,
+		     struct lw_error *ret_error)
+{
+	switch (options->kind) {
+	case LW_DEVICE_KERNEL:
+		return kernel_open(options, ret_device, ret_error);
+	case LW_DEVICE_ADOPTED:
+		return kernel_adopt(options, ret_device, ret_error);
+	}
+	return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+			 "a device is opened from the kernel or adopted");
 }
 
 int device_open(const struct lw_device_options *options, struct device **ret_device,
@@ -45,14 +61,10 @@ int device_open(const struct lw_device_options *options, struct device **ret_dev
 		return r;
 	if (!whole.queues)
 		whole.queues = 1;
-	switch (whole.kind) {
-	case LW_DEVICE_KERNEL:
-		return kernel_open(&whole, ret_device, ret_error);
-	case LW_DEVICE_ADOPTED:
-		return kernel_adopt(&whole, ret_device, ret_error);
-	}
-	return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
-			 "a device is opened from the kernel or adopted");
+	r = open_kind(&whole, ret_device, ret_error);
+	if (r >= 0)
+		(*ret_device)->coalesces = whole.coalesce;
+	return r;
 }
 
 void device_free(struct device *device)

@@ -66,6 +66,7 @@ struct device {
 	uint16_t header_length;      /* virtio-net header on the descriptor; 0: none */
 	uint32_t offloads;           /* bits of enum device_offload */
 	bool is_persistent;          /* it was there before us and stays */
+	bool coalesces;              /* TCP segments that are read together are joined */
 };
 
 /*

@@ -34,6 +34,8 @@ struct flow_queue {
 	uint8_t *scratch; /* LW_PACKET_MAX, for what the device cannot take as it is */
 	struct lw_packet packets[FLOW_BATCH_MAX];
 	struct lw_offload offloads[FLOW_BATCH_MAX];
+	uint8_t *joined; /* BUFFER_SIZE, if the device coalesces: what was made of packets */
+	struct lw_offload joins[FLOW_BATCH_MAX];
 };
 
 struct lw_packet_flow {
@@ -157,6 +159,26 @@ static struct batch read_batch(struct flow_queue *queue)
 	return batch;
 }
 
+/* Runs of TCP segments become super-frames. Return: how many packets that leaves. */
+static size_t join_segments(struct flow_queue *queue, size_t n)
+{
+	size_t joined = 0, used = 0;
+
+	if (!queue->joined)
+		return n;
+	for (size_t i = 0; i < n; joined++) {
+		struct lw_packet packet;
+		size_t taken = coalesce(&queue->packets[i], n - i, queue->joined + used, &packet,
+					&queue->joins[joined]);
+
+		if (taken > 1)
+			used += packet.length;
+		queue->packets[joined] = packet;
+		i += taken;
+	}
+	return joined;
+}
+
 static void finish_free(struct loop_deferred *deferred);
 
 /* The read is over before its callback runs, so that the callback can arm the next. */
@@ -189,6 +211,7 @@ static void on_ready(struct flow_queue *queue, uint32_t events)
 	struct batch batch = read_batch(queue);
 
 	if (batch.n > 0) {
+		batch.n = join_segments(queue, batch.n);
 		deliver(queue, batch.n, 0);
 		return;
 	}
@@ -247,7 +270,9 @@ int lw_packet_flow_read(struct lw_packet_flow *flow, uint16_t index, size_t byte
 		return -EBUSY;
 	if (!queue->buffer)
 		queue->buffer = memory_map(BUFFER_SIZE);
-	if (!queue->buffer)
+	if (flow->device->coalesces && !queue->joined)
+		queue->joined = memory_map(BUFFER_SIZE);
+	if (!queue->buffer || (flow->device->coalesces && !queue->joined))
 		return -ENOMEM;
 	if (!queue->source.loop) {
 		r = loop_add(flow->loop, &queue->source, EPOLLIN);
@@ -488,6 +513,7 @@ static void finish_free(struct loop_deferred *deferred)
 	for (uint16_t i = 0; i < flow->n_queues; i++) {
 		loop_timer_done(flow->loop, &flow->queues[i].timer);
 		memory_unmap(flow->queues[i].buffer, BUFFER_SIZE);
+		memory_unmap(flow->queues[i].joined, BUFFER_SIZE);
 		memory_unmap(flow->queues[i].scratch, LW_PACKET_MAX);
 	}
 	device_free(flow->device);

@@ -206,6 +206,7 @@ static void plan_device(struct lw_device_options *device, int layer,
 	*device = (struct lw_device_options){
 		.size = sizeof(*device),
 		.offloads = true,
+		.coalesce = interface->coalesce,
 		.kind = LW_DEVICE_KERNEL,
 		.layer = (enum lw_layer)layer,
 		.name = interface->name,

@@ -341,15 +341,27 @@ void vswitch_drop(struct vswitch *vswitch, struct vport *port, const struct lw_p
 }
 
 /* A super-frame is measured by what it will be cut into. */
+static size_t longest_of(const struct lw_packet *packet)
+{
+	enum { UDP_HEADER = 8, TCP_DATA_OFFSET = 12 };
+	const struct lw_offload *offload = packet->offload;
+	size_t headers;
+
+	if (likely(!offload || offload->gso == LW_GSO_NONE))
+		return packet->length;
+	headers = offload->checksum_start;
+	if (offload->gso == LW_GSO_UDP)
+		headers += UDP_HEADER;
+	else if (headers + TCP_DATA_OFFSET < packet->length)
+		headers += (size_t)(packet->data[headers + TCP_DATA_OFFSET] >> 4) * 4;
+	return headers + offload->gso_size;
+}
+
 static bool is_too_big(const struct vport *egress, const struct lw_packet *packet)
 {
 	size_t room = packet->layer == LW_LAYER_ETHERNET ? ETHERNET_ROOM : 0;
 
-	if (egress->mtu == 0)
-		return false;
-	if (packet->offload && packet->offload->gso != LW_GSO_NONE)
-		return packet->offload->gso_size > egress->mtu;
-	return packet->length > egress->mtu + room;
+	return egress->mtu != 0 && longest_of(packet) > egress->mtu + room;
 }
 
 bool forward_take(struct vswitch *vswitch, struct token_bucket *bucket, uint32_t per_second,

@@ -260,6 +260,7 @@ static void make_path(struct path *path)
 		host->only_counts = true;
 		packet_flow_device(host->far)->offloads = DEVICE_OFFLOAD_ALL;
 		packet_flow_device(host->near)->offloads = i % 2 ? DEVICE_OFFLOAD_ALL : 0;
+		packet_flow_device(host->near)->coalesces = true;
 	}
 }
 

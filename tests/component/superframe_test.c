@@ -194,6 +194,61 @@ static void flood__to_many__is_the_same_for_all(void **state)
 	rig_free(rig);
 }
 
+/* As a card without offloads gives them: one by one. */
+static void write_segments(struct rig_host *host)
+{
+	const struct lw_packet whole = { .data = frame.data,
+					 .length = frame.length,
+					 .layer = LW_LAYER_ETHERNET,
+					 .ether_type = load_be16(frame.data + 12),
+					 .offload = &tcp4 };
+	struct segmenter segmenter;
+	uint8_t segment[2048];
+	size_t length;
+
+	assert_int_equal(segmenter_init(&segmenter, &whole), 0);
+	while ((length = segmenter_next(&segmenter, segment)))
+		rig_write(host, segment, length);
+	rig_pass(host->rig, 50);
+}
+
+static void device_coalesces__segments_cross_as_one(void **state)
+{
+	struct rig *rig = rig_new(LW_LAYER_ETHERNET, true);
+	struct rig_client *a = rig_add(rig, "a", NULL, NULL);
+	struct lw_port_status status = { .size = sizeof(status) };
+
+	(void)state;
+	packet_flow_device(a->host.near)->coalesces = true;
+	let_device_have(rig->host.far, DEVICE_OFFLOAD_ALL);
+	let_device_have(rig->host.near, DEVICE_OFFLOAD_ALL);
+	rig_connect(a);
+	build_frame(0);
+	write_segments(&a->host);
+	assert_int_equal(rig->host.n, 1);
+	assert_int_equal(rig_count(&rig->host, frame.data, frame.length), 1);
+	/* Cut at the other end, they are what they were. */
+	rig_forget(&rig->host);
+	let_device_have(rig->host.near, 0);
+	write_segments(&a->host);
+	assert_segments(&rig->host, &tcp4);
+	lw_port_status(a->port, &status);
+	assert_int_equal(status.received_packets, 2);
+	rig_free(rig);
+}
+
+static void device_does_not_coalesce__segments_cross_alone(void **state)
+{
+	struct rig *rig = rig_new(LW_LAYER_ETHERNET, true);
+	struct rig_client *a = connect(rig, true, true);
+
+	(void)state;
+	build_frame(0);
+	write_segments(&a->host);
+	assert_segments(&rig->host, &tcp4);
+	rig_free(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -203,6 +258,8 @@ int main(void)
 		cmocka_unit_test(claim_no_peer_may_make__is_finished_at_home),
 		cmocka_unit_test(segments_above_the_mtu__are_a_counted_drop),
 		cmocka_unit_test(flood__to_many__is_the_same_for_all),
+		cmocka_unit_test(device_coalesces__segments_cross_as_one),
+		cmocka_unit_test(device_does_not_coalesce__segments_cross_alone),
 	};
 
 	return cmocka_run_group_tests_name("component/superframe", tests, NULL, NULL);

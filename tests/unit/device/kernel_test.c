@@ -329,6 +329,9 @@ static void open__wrong_options__are_refused(void **state)
 	options.layer = (enum lw_layer)3;
 	expect_refusal(&options, -EINVAL, "Ethernet or IP");
 	options.layer = LW_LAYER_IP;
+	options.coalesce = true;
+	expect_refusal(&options, -EINVAL, "needs offloads");
+	options.offloads = true;
 	options.kind = (enum lw_device_kind)9;
 	expect_refusal(&options, -EINVAL, "opened from the kernel or adopted");
 	options.size = 0;

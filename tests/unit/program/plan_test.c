@@ -130,9 +130,10 @@ static void plan_hub__bridge__mtu_and_mac_are_the_bridges_business(void **state)
 
 	(void)state;
 	parse("layer: ethernet\nlisten: [\"[::]:1\"]\nidentity: me.pem\nmtu: 9000\n"
-	      "interface: {name: lw0, bridge: br0, carrier: hold}\n",
+	      "interface: {name: lw0, bridge: br0, carrier: hold, coalesce: false}\n",
 	      &config);
 	assert_int_equal(plan_hub(&config.hub, &plan, &errors), 0);
+	assert_false(plan.device.coalesce);
 	assert_int_equal(plan.hub.mtu, 9000);
 	assert_int_equal(plan.settings.mtu, 0);
 	assert_string_equal(plan.settings.bridge, "br0");
