@@ -107,9 +107,10 @@ struct tunnel_config {
 	struct string_list hub_pin;
 	char *identity;
 	uint32_t mtu;
-	struct interface_config interface; /* addresses and so on become settings */
-	unsigned accept;                   /* enum lw_accept; 0: not said */
-	struct string_list networks;       /* IP: behind this machine */
+	struct interface_config interface;    /* addresses and so on become settings */
+	unsigned accept;                      /* enum lw_accept; 0: not said */
+	struct string_list networks;          /* IP: behind this machine */
+	uint32_t start_timeout, stop_timeout; /* seconds; 0: the usual */
 	struct settings_config settings;
 	struct item_list captures, impairments;
 	char *key_log;

@@ -8,10 +8,15 @@
 #include "config/config.h"
 #include "config/schemas.h"
 
-enum { NETWORKS_MAX = 64 };
+enum { NETWORKS_MAX = 64, TIMEOUT_MAX = 86400 };
 
 #define OFFSET(member) offsetof(struct tunnel_config, member)
-#define HUB_ONLY       "belongs into a hub's file; this one is a client's, because it has hub"
+#define NO_PHONE \
+	"has no counterpart on Linux: there are no such services to leave out; name networks in settings.excluded-routes"
+#define NO_DOMAINS \
+	"has no counterpart on Linux: applications are told apart by control group or network namespace, not by name"
+#define NO_PASSWORDS "is not used: this tunnel knows peers by their keys; see identity and hub.pin"
+#define HUB_ONLY     "belongs into a hub's file; this one is a client's, because it has hub"
 
 static const struct schema_word accept_words[] = {
 	{ "addresses", LW_ACCEPT_ADDRESSES },
@@ -74,6 +79,19 @@ static const struct schema_row rows[] = {
 	  .check = rules_network,
 	  .help = "IP: networks behind this machine that the hub may reach through it; the hub names "
 		  "them as well" },
+	{ .path = "start-timeout",
+	  .kind = SCHEMA_UINT,
+	  .offset = OFFSET(start_timeout),
+	  .min = 1,
+	  .max = TIMEOUT_MAX,
+	  .help = "seconds after which a start that has not connected has failed; default: never, "
+		  "with --once 60" },
+	{ .path = "stop-timeout",
+	  .kind = SCHEMA_UINT,
+	  .offset = OFFSET(stop_timeout),
+	  .min = 1,
+	  .max = TIMEOUT_MAX,
+	  .help = "seconds after which a stop that has not ended is not waited for; default: 20" },
 	{ .path = "settings",
 	  .kind = SCHEMA_MAP,
 	  .help = "what is set here wins over what the hub offers" },
@@ -129,6 +147,34 @@ static const struct schema_row rows[] = {
 	{ .path = "include-all-networks", .kind = SCHEMA_REFUSED, .help = LATER },
 	{ .path = "exclude-local-networks", .kind = SCHEMA_REFUSED, .help = LATER },
 	{ .path = "on-demand", .kind = SCHEMA_REFUSED, .help = LATER },
+	{ .path = "app-rules", .kind = SCHEMA_REFUSED, .help = LATER },
+	{ .path = "routing-method", .kind = SCHEMA_REFUSED, .help = LATER },
+	{ .path = "exclude-cellular-services", .kind = SCHEMA_REFUSED, .help = NO_PHONE },
+	{ .path = "exclude-apns", .kind = SCHEMA_REFUSED, .help = NO_PHONE },
+	{ .path = "exclude-device-communication", .kind = SCHEMA_REFUSED, .help = NO_PHONE },
+	{ .path = "slice-uuid",
+	  .kind = SCHEMA_REFUSED,
+	  .help = "has no counterpart on Linux: there are no slices of a cellular network" },
+	{ .path = "safari-domains", .kind = SCHEMA_REFUSED, .help = NO_DOMAINS },
+	{ .path = "mail-domains", .kind = SCHEMA_REFUSED, .help = NO_DOMAINS },
+	{ .path = "calendar-domains", .kind = SCHEMA_REFUSED, .help = NO_DOMAINS },
+	{ .path = "contacts-domains", .kind = SCHEMA_REFUSED, .help = NO_DOMAINS },
+	{ .path = "associated-domains", .kind = SCHEMA_REFUSED, .help = NO_DOMAINS },
+	{ .path = "excluded-domains", .kind = SCHEMA_REFUSED, .help = NO_DOMAINS },
+	{ .path = "username", .kind = SCHEMA_REFUSED, .help = NO_PASSWORDS },
+	{ .path = "password", .kind = SCHEMA_REFUSED, .help = NO_PASSWORDS },
+	{ .path = "password-reference", .kind = SCHEMA_REFUSED, .help = NO_PASSWORDS },
+	{ .path = "identity-data",
+	  .kind = SCHEMA_REFUSED,
+	  .help = "is not taken: secrets stand in a file of their own, which identity names" },
+	{ .path = "server-address", .kind = SCHEMA_REFUSED, .help = "is called hub.address" },
+	{ .path = "provider-bundle-identifier",
+	  .kind = SCHEMA_REFUSED,
+	  .help = "has no counterpart: a provider of one's own is a program with liblongwire" },
+	{ .path = "provider-configuration",
+	  .kind = SCHEMA_REFUSED,
+	  .help = "has no counterpart: a provider of one's own is a program with liblongwire, and "
+		  "reads what it likes" },
 	{ .path = "vlans", .kind = SCHEMA_REFUSED, .help = LATER },
 	{ .path = "ca", .kind = SCHEMA_REFUSED, .help = LATER },
 	{ .path = "crl", .kind = SCHEMA_REFUSED, .help = LATER },

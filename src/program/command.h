@@ -41,7 +41,7 @@ struct option_number {
 struct arguments {
 	const char *words[COMMAND_WORDS_MAX]; /* what is not an option */
 	size_t n_words;
-	const char *hub, *layer, *name, *key_log;
+	const char *hub, *layer, *name, *origin, *key_log;
 	const char *write, *filter, *format;
 	int log_level; /* enum log_level */
 	struct option_list clients, points, ports, peers, reasons;
@@ -102,6 +102,8 @@ int command_capture(const struct arguments *arguments);
 int command_check(const struct arguments *arguments);
 int command_link(const struct arguments *arguments);
 int command_status(const struct arguments *arguments);
+int command_watch(const struct arguments *arguments);
+int command_message(const struct arguments *arguments);
 int command_version(const struct arguments *arguments);
 int command_reference(const struct arguments *arguments);
 

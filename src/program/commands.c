@@ -49,6 +49,8 @@ static const struct option_row up_options[] = {
 	  "end with 1 unless connected within this time" },
 	{ "once", NULL, OPTION_FLAG, FIELD(once), 0,
 	  "end with 1 at the first failure or disconnection" },
+	{ "origin", "WHO", OPTION_TEXT, FIELD(origin), 0,
+	  "who starts it: user (default), on-demand, boot or api" },
 	{ 0 },
 };
 
@@ -75,6 +77,12 @@ static const struct option_row capture_options[] = {
 	{ "count", "N", OPTION_NUMBER, FIELD(count), UINT32_MAX, "end after so many records" },
 	{ "duration", "SECONDS", OPTION_NUMBER, FIELD(duration), COMMAND_WAIT_MAX,
 	  "end after this time" },
+	{ 0 },
+};
+
+static const struct option_row watch_options[] = {
+	{ "json", NULL, OPTION_FLAG, FIELD(json), 0,
+	  "what status --json says, one line for each change" },
 	{ 0 },
 };
 
@@ -157,6 +165,27 @@ const struct command command_table[] = {
 		.options = capture_options,
 		.letter = 'w',
 		.run = command_capture,
+	},
+	{
+		.name = "watch",
+		.arguments = "[NAME]",
+		.help = "say what state an instance is in, and each change of it",
+		.details = "\nBegins with the present state and ends when the instance does, or\n"
+			   "when it is interrupted. NAME may be left out where one instance runs.",
+		.words_max = 1,
+		.options = watch_options,
+		.run = command_watch,
+	},
+	{
+		.name = "message",
+		.arguments = "[NAME] TEXT",
+		.help = "say something to a running tunnel, and show its answer",
+		.details = "\nTEXT is a word that the tunnel knows:\n"
+			   "  reconnect  connect now, or anew where it is connected\n\n"
+			   "NAME may be left out where one instance runs.",
+		.words_min = 1,
+		.words_max = 2,
+		.run = command_message,
 	},
 	{
 		.name = "version",

@@ -176,21 +176,44 @@ static const char *domain_name(enum lw_error_domain domain)
 	return "?";
 }
 
+static void put_error(struct tree *map, const struct lw_error *error, int *r)
+{
+	text(map, "domain", domain_name(error->domain), r);
+	if (*r == 0)
+		*r = tree_add_int(map, "code", error->code);
+	text(map, "text", error->text, r);
+}
+
+static void add_incidents(struct tree *tree, const struct report_connection *connection, int *r)
+{
+	struct tree *list = list_in(tree, "errors", r);
+
+	for (size_t i = 0; i < connection->n_incidents; i++) {
+		const struct lw_connection_incident *incident = &connection->incidents[i];
+		struct tree *map = map_in(list, NULL, r);
+
+		number(map, "date", (uint64_t)incident->date, r);
+		number(map, "times", incident->times, r);
+		boolean(map, "ended", incident->was_ending, r);
+		put_error(map, &incident->error, r);
+	}
+}
+
 static void add_connection(struct tree *tree, const struct report_connection *connection, int *r)
 {
-	struct tree *map = map_in(tree, "connection", r), *error;
+	struct tree *map = map_in(tree, "connection", r);
 
 	text(map, "status", lw_status_name(connection->status), r);
 	number_or_null(map, "connected-date", connection->connected_date, r);
-	if (connection->last_error.domain == LW_DOMAIN_NONE) {
+	text(map, "origin", connection->origin ? lw_start_origin_name(connection->origin) : NULL,
+	     r);
+	text(map, "stop-reason",
+	     connection->stop_reason ? lw_stop_reason_name(connection->stop_reason) : NULL, r);
+	if (connection->last_error.domain == LW_DOMAIN_NONE)
 		text(map, "last-error", NULL, r);
-		return;
-	}
-	error = map_in(map, "last-error", r);
-	text(error, "domain", domain_name(connection->last_error.domain), r);
-	if (*r == 0)
-		*r = tree_add_int(error, "code", connection->last_error.code);
-	text(error, "text", connection->last_error.text, r);
+	else
+		put_error(map_in(map, "last-error", r), &connection->last_error, r);
+	add_incidents(map, connection, r);
 }
 
 static void add_link(struct tree *tree, const struct report *report, int *r)

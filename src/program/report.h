@@ -42,6 +42,10 @@ struct report_connection {
 	enum lw_status status;
 	int64_t connected_date;
 	struct lw_error last_error;
+	enum lw_start_origin origin;
+	enum lw_stop_reason stop_reason;
+	struct lw_connection_incident incidents[LW_CONNECTION_ERRORS_MAX]; /* newest first */
+	size_t n_incidents;
 };
 
 /* kind "hub": hub and ports; "tunnel": connection and link. Pointers are NULL where there is no
@@ -68,6 +72,9 @@ struct report {
 
 /* 0 or -ENOMEM. */
 int report_build(const struct report *report, struct tree **ret_tree);
+
+/* The state in one line without its end, for people: what it is and, unless all is well, why. */
+void report_line(const struct tree *tree, char *line, size_t size);
 
 /* For people, at the time now (wall clock, seconds). Whatever the tree lacks is left out. */
 void report_print(const struct tree *tree, int64_t now, FILE *output);

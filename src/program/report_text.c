@@ -471,3 +471,35 @@ void report_print(const struct tree *tree, int64_t now, FILE *output)
 	print_captures(tree_get(tree, "captures"), output);
 	print_key_log(tree_get(tree, "key-log"), output);
 }
+
+/* What went wrong, unless it is connected: why it is not, or was the last time. */
+static const char *trouble_of(const struct tree *tree, const char *state)
+{
+	const char *failure = get_text(tree_get(tree, "link"), "last-failure");
+	const struct tree *error = tree_get(tree_get(tree, "connection"), "last-error");
+
+	if (!state || !strcmp(state, "connected"))
+		return NULL;
+	return failure ? failure : get_text(error, "text");
+}
+
+void report_line(const struct tree *tree, char *line, size_t size)
+{
+	const char *name = get_text(tree, "name"), *state = get_text(tree, "state");
+	const char *link = get_text(tree_get(tree, "link"), "state");
+	const char *trouble = trouble_of(tree, state);
+	const struct tree *hub = tree_get(tree, "hub");
+	size_t n;
+
+	snprintf(line, size, "%s %s", name ? name : "?", state ? state : "?");
+	n = strlen(line);
+	if (hub)
+		snprintf(line + n, size - n, ", %" PRIu64 " of %" PRIu64 " clients connected",
+			 get_number(hub, "connected"), get_number(hub, "clients"));
+	else if (link && state && strcmp(state, "connected") != 0)
+		snprintf(line + n, size - n, " (%s)%s%s", link, trouble ? ": " : "",
+			 trouble ? trouble : "");
+	for (char *c = line; *c; c++)
+		if ((unsigned char)*c < 0x20 || *c == 0x7f)
+			*c = '?';
+}

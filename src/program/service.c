@@ -180,12 +180,40 @@ static void do_flush(struct control_call *call, const struct tree *request, void
 		control_reply(call, NULL, NULL);
 }
 
+/* {"verb":"stop"} or with a "reason", one of the model's. Return: false for another one. */
+static bool read_reason(const struct tree *request, enum lw_stop_reason *ret_reason)
+{
+	const char *name = tree_get_text(request, "reason");
+
+	if (!tree_get(request, "reason")) {
+		*ret_reason = LW_STOP_USER_INITIATED;
+		return true;
+	}
+	for (int reason = 0; name && reason <= LW_STOP_INTERNAL_ERROR; reason++) {
+		if (strcmp(name, lw_stop_reason_name((enum lw_stop_reason)reason)) != 0)
+			continue;
+		*ret_reason = (enum lw_stop_reason)reason;
+		return true;
+	}
+	return false;
+}
+
 static void do_stop(struct control_call *call, const struct tree *request, void *user)
 {
-	(void)request;
+	struct service *service = user;
+	enum lw_stop_reason reason;
+
+	if (!read_reason(request, &reason)) {
+		control_refuse(call,
+			       "no such reason; known are user-initiated, idle-timeout, sleep "
+			       "and the others that the manual names");
+		return;
+	}
 	control_reply(call, NULL, NULL);
-	log_info("ending: asked to by the control socket");
-	begin_stop(user);
+	log_info("ending: asked to by the control socket (%s)", lw_stop_reason_name(reason));
+	if (!service->is_stopping)
+		service->stop_reason = reason;
+	begin_stop(service);
 }
 
 static int attach(void *user, struct lw_capture *capture)
@@ -223,6 +251,7 @@ int service_open(struct service *service, const struct arguments *arguments,
 	service->ops = ops;
 	service->user = user;
 	service->started = time(NULL);
+	service->stop_reason = LW_STOP_USER_INITIATED;
 	r = instance_name(arguments->words[0], arguments->name, service->name, ret_error);
 	if (r < 0)
 		return r;

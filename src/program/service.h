@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include <longwire/loop.h>
+#include <longwire/provider.h>
 
 #include "base/address.h"
 #include "loop/loop.h"
@@ -68,7 +69,8 @@ struct service {
 	char name[INSTANCE_NAME_SIZE];
 	int64_t started;
 	bool is_stopping;
-	int exit_status; /* enum program_exit */
+	enum lw_stop_reason stop_reason; /* when stopping: who asks may say why */
+	int exit_status;                 /* enum program_exit */
 };
 
 /* The log to standard error, and privileges_harden. First of all. */

@@ -19,6 +19,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/tree.h"
 #include "program/command.h"
 #include "program/plan.h"
 #include "program/privileges.h"
@@ -45,6 +46,8 @@ struct running_tunnel {
 	struct lw_tunnel_status link;
 	struct lw_network_status network;
 	struct proxies proxies;
+	enum lw_start_origin origin;
+	struct lw_tunnel_status published; /* what observers know */
 };
 
 static void update_network(struct running_tunnel *running)
@@ -54,13 +57,27 @@ static void update_network(struct running_tunnel *running)
 	proxies_update(&running->proxies, &running->network);
 }
 
+static void fill_connection(const struct lw_connection *connection,
+			    struct report_connection *reported)
+{
+	reported->status = lw_connection_status(connection);
+	reported->connected_date = lw_connection_connected_date(connection);
+	reported->origin = lw_connection_origin(connection);
+	reported->stop_reason = lw_connection_stop_reason(connection);
+	lw_connection_last_error(connection, &reported->last_error);
+	reported->n_incidents = 0;
+	for (size_t i = 0; i < LW_CONNECTION_ERRORS_MAX; i++) {
+		reported->incidents[i].size = sizeof(reported->incidents[i]);
+		if (lw_connection_incident(connection, i, &reported->incidents[i]))
+			reported->n_incidents++;
+	}
+}
+
 static int report_tunnel(void *user, struct report *report)
 {
 	struct running_tunnel *running = user;
 
-	running->reported.status = lw_connection_status(running->connection);
-	running->reported.connected_date = lw_connection_connected_date(running->connection);
-	lw_connection_last_error(running->connection, &running->reported.last_error);
+	fill_connection(running->connection, &running->reported);
 	running->link.size = sizeof(running->link);
 	lw_tunnel_status(running->tunnel, &running->link);
 	report->kind = "tunnel";
@@ -79,6 +96,16 @@ static int report_tunnel(void *user, struct report *report)
 	return 0;
 }
 
+/* The status is told when it changes; what the link does beneath it, here. */
+static void publish_link(struct running_tunnel *running, const struct lw_tunnel_status *status)
+{
+	if (status->link == running->published.link &&
+	    !strcmp(status->last_failure, running->published.last_failure))
+		return;
+	running->published = *status;
+	control_publish(running->service.control);
+}
+
 static void tick_tunnel(void *user)
 {
 	struct running_tunnel *running = user;
@@ -88,13 +115,14 @@ static void tick_tunnel(void *user)
 	service_measure(&running->received, status.received_bytes);
 	service_measure(&running->sent, status.sent_bytes);
 	update_network(running);
+	publish_link(running, &status);
 }
 
 static void stop_tunnel(void *user)
 {
 	struct running_tunnel *running = user;
 
-	if (!lw_connection_stop(running->connection, LW_STOP_USER_INITIATED) &&
+	if (!lw_connection_stop(running->connection, running->service.stop_reason) &&
 	    lw_connection_status(running->connection) == LW_STATUS_DISCONNECTED)
 		service_end(&running->service, PROGRAM_DONE);
 }
@@ -209,7 +237,7 @@ static void start_connection(struct running_tunnel *running)
 {
 	const struct lw_start_options options = {
 		.size = sizeof(options),
-		.origin = LW_START_USER,
+		.origin = running->origin,
 	};
 	struct lw_error error;
 
@@ -245,9 +273,12 @@ static int make_connection(struct running_tunnel *running, struct lw_error *erro
 		.device = &running->plan.device,
 		/* The hub may be away for as long as it likes: --wait is the user's own limit. */
 		.start_timeout_ms = running->once ? 0 : UINT32_MAX,
+		.stop_timeout_ms = running->config->stop_timeout * 1000,
 	};
 	int r;
 
+	if (running->config->start_timeout)
+		options.start_timeout_ms = running->config->start_timeout * 1000;
 	/* A device that was made for this user is used as it is. */
 	if (!privileges_has_net_admin() &&
 	    running->plan.settings.ethernet_address == running->plan.ethernet_address)
@@ -261,6 +292,42 @@ static int make_connection(struct running_tunnel *running, struct lw_error *erro
 	return lw_connection_new(running->service.loop, &options, &running->connection, error);
 }
 
+/* ---- messages: {"verb":"message","text":…} is answered with "answer" */
+
+static void message_answered(const void *data, size_t length, void *user)
+{
+	struct tree *text = tree_new(TREE_SCALAR);
+
+	if (text && data)
+		text->text = strndup(data, length);
+	if (text && !data)
+		text->scalar = TREE_NULL;
+	if (text && !text->text)
+		text->text = strdup("null");
+	control_reply(user, "answer", text);
+}
+
+static void do_message(struct control_call *call, const struct tree *request, void *user)
+{
+	const struct running_tunnel *running = user;
+	const char *text = tree_get_text(request, "text");
+	int r;
+
+	if (!text) {
+		control_refuse(call, "a message has a \"text\"");
+		return;
+	}
+	r = lw_connection_send_message(running->connection, text, strlen(text), message_answered,
+				       call);
+	if (r < 0)
+		control_refuse(call, "%s",
+			       r == -ENOTCONN ? "the tunnel is disconnected" : strerror(-r));
+}
+
+static const struct control_verb tunnel_verbs[] = {
+	{ .name = "message", .run = do_message },
+};
+
 static int open_tunnel(struct running_tunnel *running, struct lw_error *error)
 {
 	struct lw_loop *loop = running->service.loop;
@@ -270,6 +337,10 @@ static int open_tunnel(struct running_tunnel *running, struct lw_error *error)
 		r = loop_timer_init(loop, &running->restart, on_restart);
 	if (r < 0)
 		return error_errno(error, -r, "timers");
+	r = control_add_verbs(running->service.control, tunnel_verbs, ARRAY_SIZE(tunnel_verbs),
+			      running);
+	if (r < 0)
+		return error_errno(error, -r, "control socket");
 	r = captures_open(&running->service.captures, running->plan.tunnel.layer,
 			  &running->config->captures, error);
 	if (r == 0)
@@ -328,13 +399,29 @@ static int run_tunnel(const struct arguments *arguments, struct running_tunnel *
 	return service_run(&running->service);
 }
 
+/* 0 for a word that is none. */
+static enum lw_start_origin parse_origin(const char *word)
+{
+	if (!word)
+		return LW_START_USER;
+	for (int origin = LW_START_USER; origin <= LW_START_API; origin++)
+		if (!strcmp(word, lw_start_origin_name((enum lw_start_origin)origin)))
+			return (enum lw_start_origin)origin;
+	return 0;
+}
+
 int command_up(const struct arguments *arguments)
 {
+	enum lw_start_origin origin = parse_origin(arguments->origin);
 	struct schema_errors errors = { .file = arguments->words[0] };
 	struct running_tunnel *running;
 	struct config config;
 	int r, status = PROGRAM_USAGE;
 
+	if (!origin)
+		return command_fail(PROGRAM_USAGE,
+				    "up: --origin takes user, on-demand, boot or api, not \"%s\"",
+				    arguments->origin);
 	service_prepare(arguments);
 	if (plan_load(arguments->words[0], CONFIG_TUNNEL, &config) < 0)
 		return PROGRAM_USAGE;
@@ -346,6 +433,7 @@ int command_up(const struct arguments *arguments)
 	running->config = &config.tunnel;
 	running->restart_ms = RESTART_MS_MIN;
 	running->once = arguments->once;
+	running->origin = origin;
 	running->is_waiting = arguments->wait.is_set;
 	r = plan_tunnel(&config.tunnel, &running->plan, &errors);
 	running->plan.tunnel.once = arguments->once;

@@ -243,6 +243,48 @@ static void keys__of_later_versions__said_so(void **state)
 	}
 }
 
+/* What Apple's model has and this machine cannot have, and what is called otherwise here. */
+static void keys__of_the_model_without_a_counterpart__say_so(void **state)
+{
+	static const char *const keys[][2] = {
+		{ "exclude-cellular-services", "has no counterpart on Linux" },
+		{ "exclude-apns", "has no counterpart on Linux" },
+		{ "exclude-device-communication", "has no counterpart on Linux" },
+		{ "slice-uuid", "has no counterpart on Linux" },
+		{ "safari-domains", "has no counterpart on Linux" },
+		{ "mail-domains", "has no counterpart on Linux" },
+		{ "calendar-domains", "has no counterpart on Linux" },
+		{ "contacts-domains", "has no counterpart on Linux" },
+		{ "associated-domains", "has no counterpart on Linux" },
+		{ "excluded-domains", "has no counterpart on Linux" },
+		{ "username", "knows peers by their keys" },
+		{ "password", "knows peers by their keys" },
+		{ "password-reference", "knows peers by their keys" },
+		{ "identity-data", "secrets stand in a file of their own" },
+		{ "server-address", "is called hub.address" },
+		{ "provider-bundle-identifier", "a program with liblongwire" },
+		{ "provider-configuration", "a program with liblongwire" },
+		{ "app-rules", "is not supported by this version" },
+		{ "routing-method", "is not supported by this version" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		struct schema_errors errors = { 0 };
+		struct config config;
+		char text[512];
+
+		snprintf(text, sizeof(text),
+			 ETHER DEVICE "hub: {address: 'h:1', pin: " PIN_A "}\nidentity: a\n%s: x\n",
+			 keys[i][0]);
+		assert_int_equal(parse(text, &config, &errors), -EINVAL);
+		if (errors.n != 1 || !strstr(errors.text, keys[i][0]) ||
+		    !strstr(errors.text, keys[i][1]))
+			fail_msg("%s: %s", keys[i][0], errors.text);
+		schema_errors_done(&errors);
+	}
+}
+
 static void keys__of_the_other_layer__refused(void **state)
 {
 	static const struct {
@@ -783,6 +825,7 @@ int main(void)
 		cmocka_unit_test(kind__misspelt_listen_or_hub__guessed_and_suggested),
 		cmocka_unit_test(keys__of_the_other_kind__refused),
 		cmocka_unit_test(keys__of_later_versions__said_so),
+		cmocka_unit_test(keys__of_the_model_without_a_counterpart__say_so),
 		cmocka_unit_test(keys__of_the_other_layer__refused),
 		cmocka_unit_test(rules__across_keys__refused),
 		cmocka_unit_test(rules__shared_between_clients__refused),

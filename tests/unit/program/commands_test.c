@@ -191,6 +191,8 @@ static void commands__wrong_use__two_and_one_line_with_a_hint(void **state)
 		  "from 0 to 86400" },
 		{ { "hub", "f", "--once" }, "unknown option --once" },
 		{ { "status", "--jason" }, "did you mean --json?" },
+		{ { "message" }, "too few arguments: it takes [NAME] TEXT" },
+		{ { "up", "f", "--origin=me" }, "takes user, on-demand, boot or api, not \"me\"" },
 	};
 
 	(void)state;
@@ -341,6 +343,113 @@ static void hub__stop_verb__ends(void **state)
 	assert_int_equal(wait_for(hub), PROGRAM_DONE);
 }
 
+static const char *control_path(void)
+{
+	static char path[256];
+
+	snprintf(path, sizeof(path), "/run/longwire/%s/control", name);
+	if (access(path, F_OK) < 0)
+		snprintf(path, sizeof(path), "%s/longwire/%s/control", folder, name);
+	return path;
+}
+
+static void wait_output(const char *text)
+{
+	for (int i = 0; i < PATIENCE_MS / 10 && !strstr(output(), text); i++)
+		poll(NULL, 0, 10);
+	assert_non_null(strstr(output(), text));
+}
+
+static void watch__a_hub__begins_with_the_present_and_ends_with_it(void **state)
+{
+	static const char *const words[][4] = { { "watch", name }, { "watch", name, "--json" } };
+	struct tree *reply;
+	pid_t hub, watcher;
+
+	(void)state;
+	make_files();
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		hub = START("hub", in_folder("conf/bare.yaml"), "--name", name);
+		wait_notified("READY=1");
+		assert_int_equal(STATUS("message", name, "hello"), PROGRAM_FAILED);
+		assert_non_null(strstr(output(), "unknown verb; known are status, observe"));
+		watcher = start(words[i]);
+		wait_output(i == 0 ? "running, 0 of 1 clients connected\n" : "{\"name\":\"");
+		assert_int_equal(control_request(control_path(), control_ask("stop"), PATIENCE_MS,
+						 &reply, NULL),
+				 0);
+		tree_free(reply);
+		assert_int_equal(wait_for(watcher), PROGRAM_DONE);
+		if (i == 0)
+			assert_non_null(strstr(output(), "the instance has ended"));
+		assert_int_equal(wait_for(hub), PROGRAM_DONE);
+	}
+	assert_int_equal(STATUS("watch", name), PROGRAM_FAILED);
+}
+
+/* A request with one more word. Return: the reply, or NULL with the error. */
+static struct tree *request_with(const char *verb, const char *key, const char *text,
+				 struct lw_error *error)
+{
+	struct tree *request = control_ask(verb), *reply = NULL;
+
+	tree_add_text(request, key, text);
+	return control_request(control_path(), request, PATIENCE_MS, &reply, error) < 0 ? NULL
+											: reply;
+}
+
+/* To a hub that is not there: the link comes and goes between connecting and waiting. */
+static void up__hub_away__origin_told_messages_answered_reason_taken(void **state)
+{
+	const struct tree *connection;
+	struct lw_error error;
+	struct tree *reply;
+	pid_t tunnel;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip(); /* it makes an interface */
+	make_files();
+	tunnel = START("up", in_folder("conf/client.yaml"), "--name", name, "--origin", "boot");
+	wait_notified("STATUS=connecting");
+	reply = ask_status();
+	assert_non_null(reply);
+	connection = tree_get(tree_get(reply, "status"), "connection");
+	assert_string_equal(tree_get_text(connection, "origin"), "boot");
+	assert_int_equal(tree_get(connection, "stop-reason")->scalar, TREE_NULL);
+	tree_free(reply);
+	assert_int_equal(STATUS("message", name, "no such word"), PROGRAM_DONE);
+	assert_string_equal(output(), "unknown message; known is reconnect\n");
+	assert_int_equal(STATUS("message", name, "reconnect"), PROGRAM_DONE);
+	assert_non_null(strstr(output(), "connecting"));
+	assert_null(request_with("message", "word", "reconnect", &error));
+	assert_non_null(strstr(error.text, "a message has a"));
+	assert_null(request_with("stop", "reason", "boredom", &error));
+	assert_non_null(strstr(error.text, "no such reason"));
+	reply = request_with("stop", "reason", "idle-timeout", &error);
+	assert_non_null(reply);
+	tree_free(reply);
+	assert_int_equal(wait_for(tunnel), PROGRAM_DONE);
+}
+
+static void up__start_timeout__ends_with_one_and_why(void **state)
+{
+	FILE *file;
+
+	(void)state;
+	if (geteuid() != 0)
+		skip();
+	make_files();
+	file = fopen(in_folder("conf/client.yaml"), "a");
+	assert_non_null(file);
+	fputs("start-timeout: 1\n", file);
+	fclose(file);
+	assert_int_equal(STATUS("up", in_folder("conf/client.yaml"), "--name", name),
+			 PROGRAM_FAILED);
+	if (!strstr(output(), "start was not finished within 1.000 s: 127.0.0.1:1"))
+		fail_msg("%s", output());
+}
+
 static void hub__address_not_ours__one_and_nothing_left(void **state)
 {
 	(void)state;
@@ -380,6 +489,9 @@ int main(void)
 		TEST(hub__runs__answers_refuses_a_second_and_is_gone),
 		TEST(hub__second_signal__ends_at_once),
 		TEST(hub__stop_verb__ends),
+		TEST(watch__a_hub__begins_with_the_present_and_ends_with_it),
+		TEST(up__hub_away__origin_told_messages_answered_reason_taken),
+		TEST(up__start_timeout__ends_with_one_and_why),
 		TEST(hub__address_not_ours__one_and_nothing_left),
 		TEST(up__nobody_there__one),
 	};

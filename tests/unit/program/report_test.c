@@ -108,6 +108,16 @@ static struct tree *build_tunnel(enum lw_error_domain domain)
 	const struct report_connection connection = {
 		.status = LW_STATUS_REASSERTING,
 		.connected_date = 950,
+		.origin = LW_START_ON_DEMAND,
+		.stop_reason = LW_STOP_SLEEP,
+		.incidents = { { .date = 940,
+				 .times = 3,
+				 .error = { LW_DOMAIN_CONNECTION, 16, "goodbye" } },
+			       { .date = 930,
+				 .times = 1,
+				 .was_ending = true,
+				 .error = { LW_DOMAIN_SYSTEM, 2, "gone" } } },
+		.n_incidents = 2,
 		.last_error = { domain, 7, "the hub does not answer" },
 	};
 	static const char *const addresses[] = { "10.86.0.2/24" };
@@ -251,6 +261,15 @@ static void report_build__tunnel__every_key(void **state)
 		{ "interface.addresses.0", TREE_TEXT, "10.86.0.2/24" },
 		{ "connection.status", TREE_TEXT, "reasserting" },
 		{ "connection.connected-date", TREE_NUMBER, "950" },
+		{ "connection.origin", TREE_TEXT, "on-demand" },
+		{ "connection.stop-reason", TREE_TEXT, "sleep" },
+		{ "connection.errors.0.date", TREE_NUMBER, "940" },
+		{ "connection.errors.0.times", TREE_NUMBER, "3" },
+		{ "connection.errors.0.ended", TREE_BOOL, "false" },
+		{ "connection.errors.0.domain", TREE_TEXT, "connection" },
+		{ "connection.errors.0.code", TREE_NUMBER, "16" },
+		{ "connection.errors.0.text", TREE_TEXT, "goodbye" },
+		{ "connection.errors.1.ended", TREE_BOOL, "true" },
 		{ "connection.last-error.domain", TREE_TEXT, "connection" },
 		{ "connection.last-error.code", TREE_NUMBER, "7" },
 		{ "connection.last-error.text", TREE_TEXT, "the hub does not answer" },
@@ -383,11 +402,29 @@ static void report_print__strange_trees__shown_without_harm(void **state)
 	}
 }
 
+static void report_line__states__what_and_why(void **state)
+{
+	struct report_port ports[3];
+	struct tree *hub = build_hub(ports), *tunnel = build_tunnel(LW_DOMAIN_CONNECTION);
+	char line[256];
+
+	(void)state;
+	report_line(hub, line, sizeof(line));
+	assert_string_equal(line, "office running, 1 of 2 clients connected");
+	report_line(tunnel, line, sizeof(line));
+	assert_non_null(strstr(line, "(waiting): the same identity connected again"));
+	report_line(tunnel, line, 8); /* cut, and ended */
+	assert_int_equal(strlen(line), 7);
+	tree_free(hub);
+	tree_free(tunnel);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(report_build__hub__every_key),
 		cmocka_unit_test(report_build__tunnel__every_key),
+		cmocka_unit_test(report_line__states__what_and_why),
 		cmocka_unit_test(report_build__through_json__the_same),
 		cmocka_unit_test(report_print__hub__what_people_ask),
 		cmocka_unit_test(report_print__tunnel__what_people_ask),
