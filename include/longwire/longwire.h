@@ -14,6 +14,7 @@
 #include <longwire/loop.h>
 #include <longwire/packet.h>
 #include <longwire/provider.h>
+#include <longwire/replay.h>
 #include <longwire/settings.h>
 #include <longwire/tunnel.h>
 

@@ -98,7 +98,8 @@ struct hub_config {
 	struct item_list clients;     /* of struct client_config, clients.d included */
 	struct item_list captures;    /* of struct capture_config */
 	struct item_list impairments; /* of struct impairment_config */
-	char *key_log;                /* resolved; NULL: none */
+	bool inject;
+	char *key_log; /* resolved; NULL: none */
 };
 
 struct tunnel_config {
@@ -113,6 +114,7 @@ struct tunnel_config {
 	uint32_t start_timeout, stop_timeout; /* seconds; 0: the usual */
 	struct settings_config settings;
 	struct item_list captures, impairments;
+	bool inject;
 	char *key_log;
 };
 

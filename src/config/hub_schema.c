@@ -96,6 +96,7 @@ static const struct schema_row rows[] = {
 	  .help = "who is admitted; also clients.d/NAME.yaml, one file with these keys for each" },
 	CAPTURE_ROW(struct hub_config),
 	IMPAIRMENTS_ROW(struct hub_config),
+	INJECT_ROW(struct hub_config),
 	KEY_LOG_ROW(struct hub_config),
 	{ .path = "settings.mtu",
 	  .kind = SCHEMA_REFUSED,

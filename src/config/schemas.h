@@ -61,6 +61,12 @@ enum {
 		.item = &impairment_schema,                                              \
 		.help = "links with faults, for tests: what each port's link does wrong" \
 	}
+#define INJECT_ROW(type)                                                                  \
+	{                                                                                 \
+		.path = "inject", .kind = SCHEMA_BOOL, .offset = offsetof(type, inject),  \
+		.standard = "false",                                                      \
+		.help = "whether longwire replay may send packets of files through ports" \
+	}
 #define KEY_LOG_ROW(type)                                                                       \
 	{                                                                                       \
 		.path = "key-log", .kind = SCHEMA_TEXT, .offset = offsetof(type, key_log),      \

@@ -139,6 +139,7 @@ static const struct schema_row rows[] = {
 	SERVICE_ROWS(struct tunnel_config),
 	CAPTURE_ROW(struct tunnel_config),
 	IMPAIRMENTS_ROW(struct tunnel_config),
+	INJECT_ROW(struct tunnel_config),
 	KEY_LOG_ROW(struct tunnel_config),
 	{ .path = "hub.ca", .kind = SCHEMA_REFUSED, .help = LATER },
 	{ .path = "hub.crl", .kind = SCHEMA_REFUSED, .help = LATER },

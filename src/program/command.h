@@ -45,8 +45,9 @@ struct arguments {
 	const char *write, *filter, *format;
 	int log_level; /* enum log_level */
 	struct option_list clients, points, ports, peers, reasons;
-	struct option_number wait, snaplen, count, duration;
-	bool once, json, help, super_frames;
+	struct option_number wait, snaplen, count, duration, loop;
+	const char *port, *speed;
+	bool once, json, help, super_frames, in, out, fast;
 };
 
 enum option_kind {
@@ -101,6 +102,7 @@ int command_up(const struct arguments *arguments);
 int command_capture(const struct arguments *arguments);
 int command_check(const struct arguments *arguments);
 int command_link(const struct arguments *arguments);
+int command_replay(const struct arguments *arguments);
 int command_status(const struct arguments *arguments);
 int command_watch(const struct arguments *arguments);
 int command_message(const struct arguments *arguments);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include <longwire/error.h>
+#include <longwire/replay.h>
 
 #include "base/memory.h"
 #include "base/parse.h"
@@ -83,6 +84,19 @@ static const struct option_row capture_options[] = {
 static const struct option_row watch_options[] = {
 	{ "json", NULL, OPTION_FLAG, FIELD(json), 0,
 	  "what status --json says, one line for each change" },
+	{ 0 },
+};
+
+static const struct option_row replay_options[] = {
+	{ "port", "PORT", OPTION_TEXT, FIELD(port), 0,
+	  "device, a client's name, or (at a client) hub" },
+	{ "in", NULL, OPTION_FLAG, FIELD(in), 0, "as if they came from the port (default)" },
+	{ "out", NULL, OPTION_FLAG, FIELD(out), 0, "as if they were for the port" },
+	{ "speed", "X", OPTION_TEXT, FIELD(speed), 0,
+	  "times as fast as it was captured, 0.001 to 1000 (default: 1)" },
+	{ "fast", NULL, OPTION_FLAG, FIELD(fast), 0, "without waiting between packets" },
+	{ "loop", "N", OPTION_NUMBER, FIELD(loop), LW_REPLAY_LOOPS_MAX, "so many times" },
+	{ "json", NULL, OPTION_FLAG, FIELD(json), 0, "as JSON, for programs" },
 	{ 0 },
 };
 
@@ -186,6 +200,19 @@ const struct command command_table[] = {
 		.words_min = 1,
 		.words_max = 2,
 		.run = command_message,
+	},
+	{
+		.name = "replay",
+		.arguments = "[NAME] FILE --port PORT",
+		.help = "send the packets of a savefile through a port of a running instance",
+		.details =
+			"\nFILE is pcap or pcapng, of Ethernet frames or IP packets as the layer is.\n"
+			"The instance must allow it, by inject: true. It ends with the file, or\n"
+			"with this command.",
+		.words_min = 1,
+		.words_max = 2,
+		.options = replay_options,
+		.run = command_replay,
 	},
 	{
 		.name = "version",

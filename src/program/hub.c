@@ -262,6 +262,7 @@ static int start_hub(struct running_hub *running, struct lw_error *error)
 	if (r == 0)
 		r = attach_captures(running, error);
 	running->service.links.hub = running->hub;
+	running->service.replays.is_allowed = running->config->inject;
 	if (r == 0)
 		r = links_apply(&running->service.links, &running->config->impairments, error);
 	if (r == 0)

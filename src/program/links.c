@@ -119,6 +119,20 @@ int links_apply(const struct links *links, const struct item_list *impairments,
 	return 0;
 }
 
+int links_replay(const struct links *links, const char *port,
+		 const struct lw_replay_options *options, struct lw_replay **ret_replay,
+		 struct lw_error *ret_error)
+{
+	struct place place = { 0 };
+	int r = find_place(links, port, &place, ret_error);
+
+	if (r < 0)
+		return r;
+	if (place.port)
+		return lw_port_replay(place.port, options, ret_replay, ret_error);
+	return lw_tunnel_replay(place.tunnel, (int)place.which, options, ret_replay, ret_error);
+}
+
 /* ---- the report */
 
 static const char *distribution_name(enum lw_distribution distribution)

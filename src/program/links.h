@@ -17,6 +17,7 @@
 #include <stddef.h>
 
 #include <longwire/hub.h>
+#include <longwire/replay.h>
 #include <longwire/tunnel.h>
 
 #include "base/schema.h"
@@ -36,6 +37,10 @@ int links_set(const struct links *links, const char *port, unsigned ways,
 /* All of a configuration's (struct impairment_config). */
 int links_apply(const struct links *links, const struct item_list *impairments,
 		struct lw_error *ret_error);
+/* As lw_port_replay(); -ENOENT. */
+int links_replay(const struct links *links, const char *port,
+		 const struct lw_replay_options *options, struct lw_replay **ret_replay,
+		 struct lw_error *ret_error);
 /* Add a list "impairments" to map: of all ports, or of one. 0 or -ENOMEM. */
 int links_report(const struct links *links, const char *port, struct tree *map);
 

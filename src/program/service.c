@@ -272,6 +272,10 @@ int service_open(struct service *service, const struct arguments *arguments,
 	if (r == 0)
 		r = attachments_init(&service->attachments, service->loop, service->control,
 				     service->layer, &attachments_ops, service);
+	service->replays.links = &service->links;
+	if (r == 0)
+		r = control_add_verbs(service->control, replay_verbs, n_replay_verbs,
+				      &service->replays);
 	return r < 0 ? error_errno(ret_error, -r, "control socket") : 0;
 }
 

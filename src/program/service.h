@@ -28,6 +28,7 @@
 #include "program/control.h"
 #include "program/instance.h"
 #include "program/links.h"
+#include "program/replays.h"
 #include "program/report.h"
 
 struct arguments;
@@ -55,6 +56,7 @@ struct service {
 	struct instance *instance;
 	struct control *control;
 	struct captures captures;
+	struct replays replays;
 	struct links links; /* set by the hub or tunnel once it is made */
 	struct attachments attachments;
 	struct report_capture capture_reports[CAPTURES_MAX + ATTACHMENTS_MAX];

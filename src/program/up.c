@@ -348,6 +348,7 @@ static int open_tunnel(struct running_tunnel *running, struct lw_error *error)
 	if (r == 0)
 		r = attach_captures(running, error);
 	running->service.links.tunnel = running->tunnel;
+	running->service.replays.is_allowed = running->config->inject;
 	if (r == 0)
 		r = links_apply(&running->service.links, &running->config->impairments, error);
 	if (r == 0)

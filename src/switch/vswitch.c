@@ -587,3 +587,9 @@ void vswitch_input(struct vswitch *vswitch, struct vport *ingress, const struct 
 	else
 		vswitch_forward(vswitch, ingress, packets, n, now_ns);
 }
+
+void vswitch_output(struct vswitch *vswitch, struct vport *egress, const struct lw_packet *packet)
+{
+	(void)forward_output(vswitch, egress, packet);
+	flush_dirty(vswitch);
+}

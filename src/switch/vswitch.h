@@ -169,6 +169,8 @@ void vswitch_flush_port(struct vswitch *vswitch, struct vport *port);
 
 void vswitch_input(struct vswitch *vswitch, struct vport *ingress, const struct lw_packet *packets,
 		   size_t n, uint64_t now_ns);
+/* A packet that nobody sent, for egress: as if the switch had decided so. */
+void vswitch_output(struct vswitch *vswitch, struct vport *egress, const struct lw_packet *packet);
 /* Put a link in, in the ways that it is for, or (NULL) take it out. */
 void vswitch_set_link(struct vport *port, struct vport_link *link, bool is_in, bool is_out);
 /* For a link: packets have come through it from the port. */

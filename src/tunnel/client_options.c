@@ -11,6 +11,7 @@
 #include "tls/key_log.h"
 #include "tunnel/client.h"
 #include "tunnel/dialer.h"
+#include "tunnel/replay.h"
 
 static int parse_pins(struct lw_tunnel *tunnel, const struct lw_tunnel_options *options,
 		      struct lw_error *ret_error)
@@ -204,4 +205,20 @@ bool lw_tunnel_impairment(const struct lw_tunnel *tunnel, enum lw_tunnel_port po
 {
 	return port_link_get(port == LW_TUNNEL_HUB ? &tunnel->hub_link : &tunnel->device_link, way,
 			     ret_impairment, ret_counters);
+}
+
+int lw_tunnel_replay(struct lw_tunnel *tunnel, int port, const struct lw_replay_options *options,
+		     struct lw_replay **ret_replay, struct lw_error *ret_error)
+{
+	struct port_link *link = port == LW_TUNNEL_HUB      ? &tunnel->hub_link
+				 : port == LW_TUNNEL_DEVICE ? &tunnel->device_link
+							    : NULL;
+
+	if (!link)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "a tunnel has two ports: the device and the hub");
+	if (!link->port)
+		return error_set(ret_error, -ENOTCONN, LW_DOMAIN_CONNECTION, ENOTCONN,
+				 "the tunnel is not started");
+	return replay_start(link, options, ret_replay, ret_error);
 }

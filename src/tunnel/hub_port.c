@@ -9,6 +9,7 @@
 #include "base/parse.h"
 #include "tunnel/hub_internal.h"
 #include "tunnel/pool.h"
+#include "tunnel/replay.h"
 
 static int refuse_option(struct lw_error *error, const char *name, const char *key,
 			 const char *value, const char *allowed)
@@ -388,4 +389,10 @@ bool lw_port_impairment(const struct lw_port *port, enum lw_port_way way,
 			struct lw_impairment_counters *ret_counters)
 {
 	return port_link_get(&port->link, way, ret_impairment, ret_counters);
+}
+
+int lw_port_replay(struct lw_port *port, const struct lw_replay_options *options,
+		   struct lw_replay **ret_replay, struct lw_error *ret_error)
+{
+	return replay_start(&port->link, options, ret_replay, ret_error);
 }

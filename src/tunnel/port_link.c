@@ -12,24 +12,33 @@
 #include "base/value.h"
 #include "device/segment.h"
 #include "flow/impairment.h"
+#include "tunnel/replay.h"
 
 enum way { WAY_IN, WAY_OUT };
 
-static struct lw_packet packet_of(const struct port_link *link, enum way way, const uint8_t *data,
-				  size_t length)
+struct lw_packet port_link_packet(enum lw_layer layer, const uint8_t *data, size_t length)
 {
-	bool is_frame = link->layer == LW_LAYER_ETHERNET;
+	bool is_frame = layer == LW_LAYER_ETHERNET;
 
 	return (struct lw_packet){
 		.data = data,
 		.length = length,
-		.layer = link->layer,
-		/* Read again: a flipped bit may be here. */
-		.ether_type = is_frame            ? load_be16(data + 12)
+		.layer = layer,
+		.ether_type = length < 14         ? 0
+			      : is_frame          ? load_be16(data + 12)
 			      : data[0] >> 4 == 6 ? 0x86dd
 						  : 0x0800,
-		.direction = link->directions[way],
 	};
+}
+
+/* Its type is read again: a flipped bit may be there. */
+static struct lw_packet packet_of(const struct port_link *link, enum way way, const uint8_t *data,
+				  size_t length)
+{
+	struct lw_packet packet = port_link_packet(link->layer, data, length);
+
+	packet.direction = link->directions[way];
+	return packet;
 }
 
 static void leave(struct port_link *link, enum way way, const struct lw_packet *packet,
@@ -193,6 +202,7 @@ void port_link_detach(struct port_link *link)
 {
 	if (!link->port)
 		return;
+	replay_end(link->replay);
 	stand(link, false, false);
 	for (int way = 0; way < PORT_LINK_WAYS; way++)
 		drop_waiting(link, (enum way)way);

@@ -26,6 +26,7 @@
 
 struct impairment;
 struct lw_error;
+struct lw_replay;
 
 enum { PORT_LINK_WAYS = 2 };
 
@@ -38,6 +39,7 @@ struct port_link {
 	struct loop_timer timer;
 	struct impairment *ways[PORT_LINK_WAYS];      /* in, out; NULL: not impaired */
 	enum lw_direction directions[PORT_LINK_WAYS]; /* of the packets */
+	struct lw_replay *replay;                     /* under way; NULL: none */
 	uint8_t *segment;                             /* LW_PACKET_MAX */
 };
 
@@ -48,6 +50,9 @@ int port_link_attach(struct port_link *link, struct lw_loop *loop, enum lw_layer
 void port_link_detach(struct port_link *link);
 /* Detach and forget. */
 void port_link_done(struct port_link *link);
+
+/* A packet without work left, as it is seen in these bytes (which are not too short). */
+struct lw_packet port_link_packet(enum lw_layer layer, const uint8_t *data, size_t length);
 
 /* settings NULL: none any more. Attached or not. ways: enum lw_port_way, or-ed. 0, or a negative
  * errno and nothing changed. */
