@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/timerfd.h>
 #include <time.h>
 
 #include "base/memory.h"
@@ -28,7 +29,8 @@ struct deferred_queue {
 
 struct lw_loop {
 	int epoll;
-	struct loop_source wake; /* an eventfd: something was posted */
+	struct loop_source wake;   /* an eventfd: something was posted */
+	struct loop_source resume; /* a timerfd: the machine has slept, or its clock was set */
 	uint32_t n_sources;
 
 	struct epoll_event events[LOOP_EVENTS_PER_WAKEUP];
@@ -121,6 +123,28 @@ static void drain_wake(struct loop_source *source, uint32_t events)
 	/* Only a wake-up: the list says what there is, also when there is nothing to read. */
 	if (read(source->fd, &count, sizeof(count)) < 0)
 		return;
+}
+
+/*
+ * A timer at the end of time, which the kernel cancels whenever the wall clock moves against the
+ * monotonic one. It does when the machine wakes.
+ */
+static void arm_resume(struct lw_loop *loop)
+{
+	const struct itimerspec never = { .it_value.tv_sec = INT64_C(9000000000) };
+
+	(void)timerfd_settime(loop->resume.fd, TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET, &never,
+			      NULL);
+}
+
+/* Only a wake-up: timers are looked at by the clock. */
+static void drain_resume(struct loop_source *source, uint32_t events)
+{
+	uint64_t count;
+
+	(void)events;
+	if (read(source->fd, &count, sizeof(count)) < 0 && errno == ECANCELED)
+		arm_resume(source->loop);
 }
 
 static int run_posts(struct lw_loop *loop)
@@ -356,7 +380,7 @@ static int run_sources(struct lw_loop *loop)
 		if (!events)
 			continue;
 		source->function(source, events);
-		if (source != &loop->wake)
+		if (source != &loop->wake && source != &loop->resume)
 			n++;
 	}
 	loop->n_events = 0;
@@ -367,6 +391,8 @@ static int run_sources(struct lw_loop *loop)
 
 static int open_descriptors(struct lw_loop *loop)
 {
+	int r;
+
 	loop->epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (loop->epoll < 0)
 		return -errno;
@@ -374,7 +400,13 @@ static int open_descriptors(struct lw_loop *loop)
 	if (loop->wake.fd < 0)
 		return -errno;
 	loop->wake.function = drain_wake;
-	return loop_add(loop, &loop->wake, EPOLLIN);
+	loop->resume.fd = timerfd_create(CLOCK_REALTIME, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (loop->resume.fd < 0)
+		return -errno;
+	loop->resume.function = drain_resume;
+	arm_resume(loop);
+	r = loop_add(loop, &loop->wake, EPOLLIN);
+	return r < 0 ? r : loop_add(loop, &loop->resume, EPOLLIN);
 }
 
 int lw_loop_new(const struct lw_loop_options *given, struct lw_loop **ret_loop)
@@ -388,7 +420,7 @@ int lw_loop_new(const struct lw_loop_options *given, struct lw_loop **ret_loop)
 	loop = calloc(1, sizeof(*loop));
 	if (!loop)
 		return -ENOMEM;
-	loop->epoll = loop->wake.fd = -1;
+	loop->epoll = loop->wake.fd = loop->resume.fd = -1;
 	loop->clock = boot_clock;
 	if (options.now_ns) {
 		loop->clock = options.now_ns;
@@ -422,8 +454,10 @@ void lw_loop_free(struct lw_loop *loop)
 			;
 	while (run_queue(loop, &loop->ending) > 0);
 	loop_remove(&loop->wake);
+	loop_remove(&loop->resume);
 	assert(loop->n_sources == 0 && loop->timers.n == 0 && !loop->local);
 	close_fd(&loop->wake.fd);
+	close_fd(&loop->resume.fd);
 	close_fd(&loop->epoll);
 	pthread_mutex_destroy(&loop->posts.lock);
 	pthread_mutex_destroy(&loop->pass);
