@@ -373,6 +373,14 @@ static void attempt(struct lw_tunnel *tunnel)
 		dialer_start(tunnel->dialer);
 }
 
+void client_attempt_now(struct lw_tunnel *tunnel)
+{
+	if (tunnel->link != LW_LINK_WAITING)
+		return;
+	loop_timer_cancel(&tunnel->timer);
+	attempt(tunnel);
+}
+
 static void timer_due(struct loop_timer *timer)
 {
 	struct lw_tunnel *tunnel = container_of(timer, struct lw_tunnel, timer);
@@ -560,6 +568,8 @@ static const struct lw_provider_ops ethernet_ops = {
 	.start = start,
 	.stop = stop,
 	.message = client_message,
+	.sleep = client_sleep,
+	.wake = client_wake,
 };
 
 static const struct lw_provider_ops ip_ops = {
@@ -569,6 +579,8 @@ static const struct lw_provider_ops ip_ops = {
 	.start = start,
 	.stop = stop,
 	.message = client_message,
+	.sleep = client_sleep,
+	.wake = client_wake,
 };
 
 const struct lw_provider_ops *lw_tunnel_provider_ops(const struct lw_tunnel *tunnel)

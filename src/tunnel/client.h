@@ -121,6 +121,11 @@ void client_succession_cancel(struct lw_tunnel *tunnel);
 /* client_message.c: the provider's message. */
 void client_message(struct lw_provider *provider, const void *data, size_t length,
 		    struct lw_completion *done, void *user);
+/* client.c: what waits for its time is tried now. */
+void client_attempt_now(struct lw_tunnel *tunnel);
+/* client_sleep.c: the provider's operations. */
+void client_sleep(struct lw_provider *provider, struct lw_completion *done, void *user);
+void client_wake(struct lw_provider *provider, void *user);
 /* The end of a stop that waits for its goodbye to go: at once. */
 void client_end_parting(struct lw_tunnel *tunnel);
 /* Forget everything of a start; completions are the caller's. */

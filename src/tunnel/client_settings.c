@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "tunnel/client.h"
+#include "tunnel/dialer.h"
 
 static void forget_prefixes(struct lw_tunnel *tunnel)
 {
@@ -42,6 +43,25 @@ static bool settings_come_too_fast(struct lw_tunnel *tunnel)
 	return ++tunnel->settings_seen > TUNNEL_SETTINGS_PER_10S;
 }
 
+/*
+ * The hub's own name is never looked up through the tunnel: while name servers in there are asked
+ * for it, it has the addresses that it had before. They are the resolver's answer from outside, and
+ * the tunnel that would have to carry the question is the one that is to be reached.
+ */
+static void keep_hub_addresses(struct lw_tunnel *tunnel, const struct accepted *accepted)
+{
+	char host[ENDPOINT_HOST_SIZE];
+	bool is_inside = false;
+	uint16_t port;
+
+	for (size_t i = 0; i < tunnel->n_hubs; i++)
+		if (endpoint_parse(tunnel->hubs[i], false, host, &port) == 0 &&
+		    dns_settings_take(accepted->dns_value, accepted->is_full, host))
+			is_inside = true;
+	if (tunnel->dialer)
+		dialer_keep_addresses(tunnel->dialer, is_inside);
+}
+
 static void apply_offer(struct lw_tunnel *tunnel, const struct offer *offer)
 {
 	struct ip_address hub = { 0 };
@@ -68,6 +88,7 @@ static void apply_offer(struct lw_tunnel *tunnel, const struct offer *offer)
 		log_warning("of what the hub offered, this was not accepted: %s", accepted.refused);
 	snprintf(tunnel->refused, sizeof(tunnel->refused), "%s", accepted.refused);
 	learn_prefixes(tunnel, &accepted);
+	keep_hub_addresses(tunnel, &accepted);
 	if (accepted.settings.mtu)
 		tunnel->device.mtu = accepted.settings.mtu;
 	tunnel->is_applying = true;

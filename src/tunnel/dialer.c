@@ -51,6 +51,9 @@ struct dialer {
 	struct sockaddr_storage addresses[DIAL_ADDRESSES_MAX];
 	struct dialer_try tries[DIAL_ADDRESSES_MAX];
 	size_t n, n_begun, n_failed;
+	struct sockaddr_storage known[DIAL_ADDRESSES_MAX]; /* of the last look-up that gave any */
+	size_t n_known;
+	bool keeps;       /* uses them */
 	uint32_t attempt; /* where the order begins */
 	struct loop_timer stagger, deadline;
 	struct lw_error last_error;
@@ -286,8 +289,13 @@ static void use_addresses(struct dialer *dialer, const struct lookup *lookup)
 static void lookup_done(void *data)
 {
 	struct lookup *lookup = data;
+	struct dialer *dialer = lookup->dialer;
 
-	lookup->dialer->job = NULL;
+	dialer->job = NULL;
+	if (lookup->n) {
+		memcpy(dialer->known, lookup->addresses, sizeof(dialer->known));
+		dialer->n_known = lookup->n;
+	}
 	use_addresses(lookup->dialer, lookup);
 	free(lookup);
 }
@@ -303,6 +311,25 @@ static bool lookup_numeric(struct lookup *lookup)
 	return true;
 }
 
+/* Return: whether what is needed is known already, so that nobody needs to be asked. */
+static bool lookup_known(struct lookup *lookup)
+{
+	const struct dialer *dialer = lookup->dialer;
+
+	if (lookup_numeric(lookup))
+		return true;
+	if (!dialer->keeps || !dialer->n_known)
+		return false;
+	memcpy(lookup->addresses, dialer->known, sizeof(lookup->addresses));
+	lookup->n = dialer->n_known;
+	return true;
+}
+
+void dialer_keep_addresses(struct dialer *dialer, bool keep)
+{
+	dialer->keeps = keep;
+}
+
 void dialer_start(struct dialer *dialer)
 {
 	struct lookup *lookup;
@@ -315,7 +342,7 @@ void dialer_start(struct dialer *dialer)
 		lookup->dialer = dialer;
 		memcpy(lookup->hubs, dialer->hubs, sizeof(lookup->hubs));
 		lookup->n_hubs = dialer->n_hubs;
-		if (lookup_numeric(lookup)) {
+		if (lookup_known(lookup)) {
 			use_addresses(dialer, lookup);
 			free(lookup);
 			return;

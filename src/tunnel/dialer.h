@@ -2,7 +2,8 @@
 /*
  * Reaching a hub: names to addresses to one connected socket.
  *
- * Theory of operation. Each attempt resolves every name anew, on a thread of its own, and tries all
+ * Theory of operation. Each attempt resolves every name anew, on a thread of its own (unless told to
+ * keep the addresses of the last time), and tries all
  * addresses of all hubs, the families taking turns, one more every 250 ms while none has answered
  * (RFC 8305). The first to connect wins and the others are closed. The order begins one further
  * with each attempt, so that an address that connects but is no good does not stand in the way of
@@ -41,6 +42,11 @@ int dialer_new(struct lw_loop *loop, const char *const *hubs, size_t n, dialer_d
 void dialer_free(struct dialer *dialer);
 void dialer_start(struct dialer *dialer);
 void dialer_stop(struct dialer *dialer); /* idempotent; done will not run */
+/*
+ * While keep is true, names are not looked up: the addresses that they had last are used, if they
+ * were ever looked up. That is for as long as a look-up would go through the tunnel itself.
+ */
+void dialer_keep_addresses(struct dialer *dialer, bool keep);
 /* Whether names are known and an answer is awaited. Accepts NULL. */
 bool dialer_is_connecting(const struct dialer *dialer);
 

@@ -510,6 +510,17 @@ static void probe_due(struct session *session)
 		session->ops->worn(session);
 }
 
+/* When the peer counts as dead, unless something is heard before. */
+static uint64_t death_ns(const struct session *session)
+{
+	uint64_t heard = session->stream.last_received_ns;
+	uint64_t dead = heard + SESSION_DEAD_MS * ns_per_ms;
+
+	if (session->checked_ns && heard <= session->checked_ns)
+		dead = MIN(dead, session->checked_ns + SESSION_CHECK_MS * ns_per_ms);
+	return dead;
+}
+
 static void timer_due(struct loop_timer *timer)
 {
 	struct session *session = container_of(timer, struct session, timer);
@@ -519,10 +530,12 @@ static void timer_due(struct loop_timer *timer)
 	/* One that is not read, or has been told that nothing comes, hears nothing. */
 	if (session->stream.is_paused || session->got_last)
 		session->stream.last_received_ns = now;
-	dead = session->stream.last_received_ns + SESSION_DEAD_MS * ns_per_ms;
+	dead = death_ns(session);
 	if (now >= dead || is_late) {
 		session_finish(session, GOODBYE_DEAD,
-			       now >= dead ? "nothing heard for 10 s" : "no hello within 10 s");
+			       now < dead            ? "no hello within 10 s"
+			       : session->checked_ns ? "nothing heard since it was asked"
+						     : "nothing heard for 10 s");
 		return;
 	}
 	if (session->state == SESSION_HELLO)
@@ -536,6 +549,15 @@ static void timer_due(struct loop_timer *timer)
 	}
 	if (session->state != SESSION_ENDED)
 		loop_timer_set(session->loop, &session->timer, MIN(dead, session->next_probe_ns));
+}
+
+void session_check(struct session *session)
+{
+	if (session->state != SESSION_UP)
+		return;
+	session->checked_ns = lw_loop_now_ns(session->loop);
+	session->next_probe_ns = session->checked_ns;
+	loop_timer_set(session->loop, &session->timer, session->checked_ns);
 }
 
 int session_new(struct lw_loop *loop, int fd, struct tls_session *tls,

@@ -39,6 +39,7 @@ enum session_state { SESSION_HELLO = 1, SESSION_UP, SESSION_DRAINING, SESSION_EN
 enum {
 	SESSION_PROBE_MS = 3000,
 	SESSION_DEAD_MS = 10000,
+	SESSION_CHECK_MS = 4000, /* a peer sends something at least every SESSION_PROBE_MS */
 };
 
 struct session_end {
@@ -95,6 +96,7 @@ struct session {
 	struct stream stream;
 	struct scheduler *scheduler;
 	struct loop_timer timer; /* probes and death */
+	uint64_t checked_ns;     /* when the peer was doubted; 0: never */
 	uint64_t hello_due_ns, next_probe_ns, got_probe_us, got_probe_at_us;
 	struct session_end end;
 };
@@ -107,6 +109,8 @@ int session_new(struct lw_loop *loop, int fd, struct tls_session *tls,
 void session_free(struct session *session, struct list *lingers);
 
 /* Say goodbye and end. Idempotent. */
+/* The peer may have gone meanwhile: ask it now, and do not wait SESSION_DEAD_MS for an answer. */
+void session_check(struct session *session);
 void session_finish(struct session *session, enum goodbye_code code, const char *text);
 /* Queue one packet for the peer. Return: LW_DROP_NONE, or why it was not taken. */
 enum lw_drop session_output(struct session *session, const struct lw_packet *packet);

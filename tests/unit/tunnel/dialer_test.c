@@ -9,6 +9,7 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -22,6 +23,21 @@
 #include "tunnel/dialer.h"
 
 enum { HUBS_MAX = 8 };
+
+/* In place of the C library's, which it calls: names that were asked for are counted. */
+static unsigned lookups;
+
+__attribute__((visibility("default"))) int getaddrinfo(const char *node, const char *service,
+						       const struct addrinfo *hints,
+						       struct addrinfo **ret_list)
+{
+	int (*original)(const char *, const char *, const struct addrinfo *, struct addrinfo **) =
+		(__typeof__(original))dlsym(RTLD_NEXT, "getaddrinfo");
+
+	if (!(hints && hints->ai_flags & AI_NUMERICHOST))
+		__atomic_add_fetch(&lookups, 1, __ATOMIC_RELAXED);
+	return original(node, service, hints, ret_list);
+}
 
 struct scene {
 	struct lw_loop *loop;
@@ -397,6 +413,55 @@ static void name__in_the_hosts_file__is_looked_up_elsewhere(void **state)
 	scene_free(scene);
 }
 
+static void run_until_done(struct scene *scene)
+{
+	unsigned before = scene->dones;
+
+	dialer_start(scene->dialer);
+	for (int i = 0; i < 5000 && scene->dones == before; i++) {
+		struct pollfd wait = { .fd = lw_loop_fd(scene->loop), .events = POLLIN };
+
+		(void)poll(&wait, 1, 1);
+		assert_true(lw_loop_dispatch(scene->loop) >= 0);
+	}
+	assert_int_equal(scene->dones, before + 1);
+	if (scene->fd >= 0)
+		close(scene->fd);
+	scene->fd = -1;
+}
+
+/* As while name servers inside the tunnel are asked for the hub's name. */
+static void names__kept__are_not_looked_up_again(void **state)
+{
+	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
+	struct scene *scene = scene_new();
+	struct addrinfo *list;
+	uint16_t port;
+
+	(void)state;
+	if (getaddrinfo("localhost", NULL, &hints, &list) != 0)
+		skip();
+	freeaddrinfo(list);
+	port = add_open(scene, "localhost");
+	assert_int_equal(dialer_new(scene->loop, scene->hubs, scene->n, done, scene, &scene->dialer,
+				    NULL),
+			 0);
+	/* Never looked up: there is nothing to keep. */
+	dialer_keep_addresses(scene->dialer, true);
+	lookups = 0;
+	run_until_done(scene);
+	assert_int_equal(lookups, 1);
+	for (int i = 0; i < 3; i++) {
+		run_until_done(scene);
+		assert_int_equal(scene->port, port);
+	}
+	assert_int_equal(lookups, 1);
+	dialer_keep_addresses(scene->dialer, false);
+	run_until_done(scene);
+	assert_int_equal(lookups, 2);
+	scene_free(scene);
+}
+
 static void hubs__that_cannot_be_read__are_refused(void **state)
 {
 	static const char *const bad[] = { "",          "hub",   "hub:",     ":1",    "hub:0",
@@ -437,6 +502,7 @@ int main(void)
 		cmocka_unit_test(attempts__one_after_the_other__begin_with_the_next),
 		cmocka_unit_test(stop__at_any_time__tells_nothing),
 		cmocka_unit_test(name__in_the_hosts_file__is_looked_up_elsewhere),
+		cmocka_unit_test(names__kept__are_not_looked_up_again),
 		cmocka_unit_test(hubs__that_cannot_be_read__are_refused),
 	};
 
