@@ -112,6 +112,7 @@ struct tunnel_config {
 	unsigned accept;                      /* enum lw_accept; 0: not said */
 	struct string_list networks;          /* IP: behind this machine */
 	uint32_t start_timeout, stop_timeout; /* seconds; 0: the usual */
+	bool disconnect_on_sleep;
 	struct settings_config settings;
 	struct item_list captures, impairments;
 	bool inject;

@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "base/dns_settings.h"
+#include "network/logind.h"
 #include "network/resolved.h"
 
 bool resolved_is_there(void)
@@ -40,4 +41,24 @@ int resolved_watch_new(struct lw_loop *loop, void (*restarted)(void *user), void
 void resolved_watch_free(struct resolved_watch *watch)
 {
 	(void)watch;
+}
+
+int logind_new(struct lw_loop *loop, const struct logind_ops *ops, void *user,
+	       struct logind **ret_logind)
+{
+	(void)loop;
+	(void)ops;
+	(void)user;
+	(void)ret_logind;
+	return -EOPNOTSUPP;
+}
+
+void logind_may_sleep(struct logind *logind)
+{
+	(void)logind;
+}
+
+void logind_free(struct logind *logind)
+{
+	(void)logind;
 }

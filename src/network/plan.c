@@ -172,14 +172,19 @@ static int check_routes(const struct builder *b)
 	return 0;
 }
 
+static bool is_full(const struct builder *b)
+{
+	return network_settings_are_full(b->settings) ||
+	       (b->plan->routing && b->plan->routing->include_all);
+}
+
 static int check_dns(const struct builder *b)
 {
-	bool is_full = network_settings_are_full(b->settings);
 	const char *reason;
 
 	if (!b->settings->dns)
 		return 0;
-	reason = dns_refusal(b->facts->dns_way, b->settings->dns, is_full);
+	reason = dns_refusal(b->facts->dns_way, b->settings->dns, is_full(b));
 	return reason ? refuse(b, EOPNOTSUPP, reason) : 0;
 }
 
@@ -444,7 +449,7 @@ static int append_dns(struct builder *b)
 	if (!b->settings->dns)
 		return 0;
 	change.value.dns.way = b->facts->dns_way;
-	change.value.dns.is_full = network_settings_are_full(b->settings);
+	change.value.dns.is_full = is_full(b);
 	r = dns_settings_copy(b->settings->dns, &change.value.dns.settings);
 	if (r == 0)
 		r = changes_append(&b->changes, &change);

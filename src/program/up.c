@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/tree.h"
+#include "network/logind.h"
 #include "program/command.h"
 #include "program/plan.h"
 #include "program/privileges.h"
@@ -48,6 +49,8 @@ struct running_tunnel {
 	struct proxies proxies;
 	enum lw_start_origin origin;
 	struct lw_tunnel_status published; /* what observers know */
+	struct logind *logind; /* NULL: nobody tells of sleep */
+	bool ends_for_sleep;
 };
 
 static void update_network(struct running_tunnel *running)
@@ -141,7 +144,52 @@ static const struct service_ops service_ops = {
 	.tick = tick_tunnel,
 };
 
+/* ---- sleep and wake */
+
+static void on_asleep(void *user)
+{
+	struct running_tunnel *running = user;
+
+	logind_may_sleep(running->logind);
+}
+
+static void on_sleep(void *user)
+{
+	struct running_tunnel *running = user;
+	bool disconnects = running->config->disconnect_on_sleep;
+
+	log_info("the machine goes to sleep%s", disconnects ? ": ending" : "");
+	running->ends_for_sleep = disconnects;
+	loop_timer_cancel(&running->restart);
+	if (lw_connection_sleep(running->connection, disconnects, on_asleep, running) < 0)
+		on_asleep(running);
+	else if (disconnects && lw_connection_status(running->connection) == LW_STATUS_DISCONNECTED)
+		service_end(&running->service, PROGRAM_DONE);
+}
+
 static void start_connection(struct running_tunnel *running);
+
+static void on_wake(void *user)
+{
+	struct running_tunnel *running = user;
+
+	log_info("the machine is awake");
+	lw_connection_wake(running->connection);
+	if (!running->service.is_stopping && !running->ends_for_sleep &&
+	    lw_connection_status(running->connection) == LW_STATUS_DISCONNECTED)
+		start_connection(running);
+}
+
+static const struct logind_ops logind_ops = { .sleep = on_sleep, .wake = on_wake };
+
+/* Without logind a tunnel notices by the clock that the machine has slept. */
+static void hear_of_sleep(struct running_tunnel *running)
+{
+	int r = logind_new(running->service.loop, &logind_ops, running, &running->logind);
+
+	if (r < 0)
+		log_debug("nobody tells of sleep: %s", strerror(-r));
+}
 
 static void on_restart(struct loop_timer *timer)
 {
@@ -186,7 +234,7 @@ static void disconnected(struct running_tunnel *running)
 	struct lw_error error;
 
 	lw_connection_last_error(running->connection, &error);
-	if (running->service.is_stopping) {
+	if (running->service.is_stopping || running->ends_for_sleep) {
 		service_end(&running->service, PROGRAM_DONE);
 		return;
 	}
@@ -361,6 +409,7 @@ static void close_tunnel(struct running_tunnel *running)
 	service_hang_up(&running->service);
 	captures_close(&running->service.captures);
 	proxies_close(&running->proxies);
+	logind_free(running->logind);
 	lw_connection_free(running->connection);
 	lw_tunnel_free(running->tunnel);
 	if (running->service.loop) {
@@ -391,6 +440,7 @@ static int run_tunnel(const struct arguments *arguments, struct running_tunnel *
 	running->observed = LW_STATUS_DISCONNECTED;
 	proxies_open(&running->proxies, running->service.instance);
 	lw_connection_observe(running->connection, on_status, running);
+	hear_of_sleep(running);
 	if (arguments->wait.is_set)
 		loop_timer_set_in_ms(running->service.loop, &running->wait,
 				     (uint64_t)arguments->wait.value * 1000);
