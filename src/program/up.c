@@ -49,7 +49,7 @@ struct running_tunnel {
 	struct proxies proxies;
 	enum lw_start_origin origin;
 	struct lw_tunnel_status published; /* what observers know */
-	struct logind *logind; /* NULL: nobody tells of sleep */
+	struct logind *logind;             /* NULL: nobody tells of sleep */
 	bool ends_for_sleep;
 };
 
