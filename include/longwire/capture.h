@@ -37,6 +37,12 @@ enum lw_capture_format {
 	LW_CAPTURE_PCAPNG = 2,
 };
 
+/* What a flight recorder may be written out for. A bit each. */
+enum lw_capture_event {
+	LW_CAPTURE_PEER_LOST = 1 << 0, /* a peer's session was lost, or it fell silent */
+	LW_CAPTURE_LIMIT_HIT = 1 << 1, /* a packet was dropped for a limit-… reason */
+};
+
 enum {
 	LW_CAPTURE_FILTER_MAX = 4096,
 	LW_CAPTURE_SNAP_MAX = 262144,
@@ -44,6 +50,12 @@ enum {
 	LW_CAPTURE_BUFFER_MIN = 256 * 1024,
 	LW_CAPTURE_BUFFER_DEFAULT = 4 * 1024 * 1024,
 	LW_CAPTURE_BUFFER_MAX = 256 * 1024 * 1024,
+	LW_CAPTURE_FILE_BYTES_MIN = 1024 * 1024,
+	LW_CAPTURE_FILES_MAX = 1000,
+	LW_CAPTURE_FILES_DEFAULT = 10,
+	LW_CAPTURE_RECORDER_MIN = 256 * 1024,
+	LW_CAPTURE_RECORDER_MAX = 1024 * 1024 * 1024,
+	LW_CAPTURE_AFTER_MAX = 60000,
 };
 
 struct lw_capture_options {
@@ -72,10 +84,32 @@ struct lw_capture_options {
 	 * LW_CAPTURE_BUFFER_MIN … _MAX, rounded up to a power of two; 0: _DEFAULT */
 	size_t buffer_size;
 	uint64_t packets; /* end in order after so many records; 0: never */
+
+	/*
+	 * Files in turn: a file begins when the one before it would grow beyond file_bytes
+	 * (≥ LW_CAPTURE_FILE_BYTES_MIN), has file_packets records, or is file_seconds old; each may
+	 * be 0. There are never more than files (1 … LW_CAPTURE_FILES_MAX; 0: _DEFAULT): the oldest
+	 * is removed first, also those that an earlier capture of the same file left. "c.pcapng"
+	 * becomes c_00001_20261122T010203.pcapng, in UTC, counting on.
+	 */
+	uint64_t file_bytes, file_packets;
+	uint32_t file_seconds, files;
+
+	/*
+	 * A flight recorder: what is captured stays in so many bytes of memory, the newest of it,
+	 * and is written out when a packet matches trigger (an expression like filter, which it
+	 * has to pass as well), at one of events, or by lw_capture_trigger(): each time all that is
+	 * there, then from nothing again. It writes files in turn, one each time; without a file,
+	 * only lw_capture_dump() reads it. 0: no recorder.
+	 */
+	size_t recorder_bytes; /* LW_CAPTURE_RECORDER_MIN … _MAX */
+	const char *trigger;
+	unsigned events;   /* enum lw_capture_event, or-ed */
+	uint32_t after_ms; /* go on recording so long before it is written; ≤ _AFTER_MAX */
 };
 
 /* Packets are counted as the path carries them; only records are counted as a reader of the file
- * does. matched = written + dropped + those that wait. */
+ * does. matched = written + dropped + held + forgotten + those that wait. */
 struct lw_capture_counters {
 	size_t size;
 	uint64_t matched; /* packets that passed the filter */
@@ -83,11 +117,16 @@ struct lw_capture_counters {
 	uint64_t
 		dropped; /* of them: lost, because the buffer or the disk was full, or it stopped */
 	bool stopped;    /* no more is written, and the file holds whole records */
-	int error;       /* errno that stopped it; 0: it was told to, or its packets were reached */
-	uint64_t seen;   /* packets at its points, ports and peers, before the filter */
-	uint64_t records;              /* written, with each segment of a super-frame as one */
-	uint64_t bytes;                /* written, with everything that is not a packet */
+	/* errno that stopped it; 0: none, its packets were reached. A recorder goes on: of the last
+	 * time that it could not be written out. */
+	int error;
+	uint64_t seen;    /* packets at its points, ports and peers, before the filter */
+	uint64_t records; /* written, with each segment of a super-frame as one */
+	uint64_t bytes;   /* written, with everything that is not a packet */
 	enum lw_capture_format format; /* never AUTO */
+	bool is_recorder;
+	uint64_t held, forgotten; /* packets in a recorder's memory; pushed out of it */
+	uint64_t files;           /* begun */
 };
 
 LW_API LW_MUST_CHECK int lw_capture_open(const struct lw_capture_options *options,
@@ -103,6 +142,16 @@ LW_API void lw_capture_detach(struct lw_capture *capture);
 LW_API int lw_capture_flush(struct lw_capture *capture);
 LW_API void lw_capture_counters(const struct lw_capture *capture,
 				struct lw_capture_counters *ret_counters);
+
+/* Write a recorder's memory to its next file. -EINVAL: it is no recorder, or has no file. Done by its
+ * thread: lw_capture_flush() waits for that. */
+LW_API LW_MUST_CHECK int lw_capture_trigger(struct lw_capture *capture);
+/* Write a copy of a recorder's memory to an open file, pipe or socket, which is duplicated; likewise.
+ * -EBUSY while another is being written. */
+LW_API LW_MUST_CHECK int lw_capture_dump(struct lw_capture *capture, int descriptor);
+/* Tell an event to the recorders that select the port (NULL: unknown). From any thread. */
+LW_API void lw_capture_event(struct lw_capture_set *set, enum lw_capture_event event,
+			     const char *port);
 
 /*
  * Show a packet at a point of a provider's own: LW_CAPTURE_SESSION_IN and _OUT as it comes from and

@@ -88,6 +88,8 @@ enum lw_drop { LW_DROP_REASONS(LW_DROP_ENUM) LW_DROP_COUNT };
 
 /* Return: the reason's name as in the list above ("queue-full"), "?" outside it. */
 LW_API const char *lw_drop_name(enum lw_drop reason);
+/* Return: the reason of that name; LW_DROP_NONE: there is none. */
+LW_API enum lw_drop lw_drop_find(const char *name);
 /* Return: the reason's sentence. */
 LW_API const char *lw_drop_text(enum lw_drop reason);
 

@@ -28,11 +28,9 @@ static int refuse(struct lw_error *ret_error, const char *text)
 
 static int check(const struct lw_capture_options *options, struct lw_error *ret_error)
 {
-	bool has_file = options->file && *options->file;
-
-	if (!has_file && options->descriptor <= 0)
+	if (!options->file && options->descriptor <= 0 && !options->recorder_bytes)
 		return refuse(ret_error, "a file or a descriptor is required");
-	if (has_file && options->descriptor > 0)
+	if (options->file && options->descriptor > 0)
 		return refuse(ret_error, "a file and a descriptor exclude each other");
 	if (options->layer != LW_LAYER_ETHERNET && options->layer != LW_LAYER_IP)
 		return refuse(ret_error, "the layer is ethernet or ip");
@@ -49,6 +47,60 @@ static int check(const struct lw_capture_options *options, struct lw_error *ret_
 		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
 				 "capture: the buffer has %d … %d bytes", LW_CAPTURE_BUFFER_MIN,
 				 LW_CAPTURE_BUFFER_MAX);
+	return 0;
+}
+
+static bool is_turn(const struct lw_capture_options *options)
+{
+	return options->file_bytes || options->file_packets || options->file_seconds ||
+	       options->files || (options->recorder_bytes && options->file);
+}
+
+static int check_files(const struct lw_capture_options *options, struct lw_error *ret_error)
+{
+	if (!is_turn(options))
+		return 0;
+	if (!options->file)
+		return refuse(ret_error, "files in turn need a file to be named after");
+	if (options->file_bytes && options->file_bytes < LW_CAPTURE_FILE_BYTES_MIN)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "capture: files in turn have %d bytes or more",
+				 LW_CAPTURE_FILE_BYTES_MIN);
+	if (options->files > LW_CAPTURE_FILES_MAX)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "capture: 1 … %d files in turn", LW_CAPTURE_FILES_MAX);
+	if (options->files && !options->recorder_bytes && !options->file_bytes &&
+	    !options->file_packets && !options->file_seconds)
+		return refuse(ret_error,
+			      "files in turn need bytes, packets or seconds that end one");
+	return 0;
+}
+
+static int check_recorder(const struct lw_capture_options *options, struct lw_error *ret_error)
+{
+	if (!options->recorder_bytes) {
+		if (options->trigger || options->events || options->after_ms)
+			return refuse(ret_error, "trigger, events and after belong to a recorder");
+		return 0;
+	}
+	if (options->recorder_bytes < LW_CAPTURE_RECORDER_MIN ||
+	    options->recorder_bytes > LW_CAPTURE_RECORDER_MAX)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "capture: a recorder has %d … %d bytes", LW_CAPTURE_RECORDER_MIN,
+				 LW_CAPTURE_RECORDER_MAX);
+	if (options->descriptor > 0)
+		return refuse(ret_error, "a recorder writes files, or to a descriptor when asked");
+	if (!options->file && (options->trigger || options->events))
+		return refuse(ret_error, "a recorder with trigger or events needs a file");
+	if (options->events & ~(unsigned)(LW_CAPTURE_PEER_LOST | LW_CAPTURE_LIMIT_HIT))
+		return refuse(ret_error, "unknown events");
+	if (options->after_ms > LW_CAPTURE_AFTER_MAX)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "capture: a recorder goes on for at most %d ms",
+				 LW_CAPTURE_AFTER_MAX);
+	if (options->packets || options->file_bytes || options->file_packets ||
+	    options->file_seconds)
+		return refuse(ret_error, "a recorder's files have all that it has, one each time");
 	return 0;
 }
 
@@ -76,6 +128,14 @@ static int prepare(struct lw_capture *capture, const struct lw_capture_options *
 	capture->snap_length = options->snap_length ? options->snap_length : LW_CAPTURE_SNAP_MAX;
 	capture->has_whole_super_frames = options->whole_super_frames;
 	capture->packets_max = options->packets;
+	capture->file_bytes = options->file_bytes;
+	capture->file_packets = options->file_packets;
+	capture->file_ns = (uint64_t)options->file_seconds * 1000000000;
+	capture->events = options->events;
+	capture->after_ns = (uint64_t)options->after_ms * 1000000;
+	capture->attention = capture->points;
+	if (options->events & LW_CAPTURE_LIMIT_HIT)
+		capture->attention |= LW_CAPTURE_DROP;
 	r = selector_init(&capture->selector, options, ret_error);
 	if (r == 0 && options->filter) {
 		r = filter_new(options->layer, options->filter, &capture->filter, ret_error);
@@ -83,6 +143,8 @@ static int prepare(struct lw_capture *capture, const struct lw_capture_options *
 		if (r == 0 && !capture->filter_text)
 			r = error_errno(ret_error, ENOMEM, "capture");
 	}
+	if (r == 0 && options->trigger)
+		r = filter_new(options->layer, options->trigger, &capture->trigger, ret_error);
 	if (r == 0 && lanes_init(&capture->lanes, buffer_size(options->buffer_size)) < 0)
 		r = error_errno(ret_error, ENOMEM, "capture");
 	return r;
@@ -100,26 +162,42 @@ static int take_descriptor(int descriptor, int *ret_fd, struct lw_error *ret_err
 			   : 0;
 }
 
+/* Where it is to be written. */
+static int open_target(const struct lw_capture_options *options, struct thread_options *target,
+		       struct lw_error *ret_error)
+{
+	if (!options->file && options->recorder_bytes)
+		return 0;
+	if (is_turn(options))
+		return files_open(options->file,
+				  options->files ? options->files : LW_CAPTURE_FILES_DEFAULT,
+				  &target->files, ret_error);
+	if (options->descriptor > 0)
+		return take_descriptor(options->descriptor, &target->fd, ret_error);
+	return files_create(options->file, &target->fd, ret_error);
+}
+
 static int start(struct lw_capture *capture, const struct lw_capture_options *options,
 		 struct lw_error *ret_error)
 {
-	const char *file = options->descriptor > 0 ? NULL : options->file;
-	_cleanup_close_ int fd = -1;
+	struct thread_options target = {
+		.fd = -1,
+		.recorder_bytes = options->recorder_bytes & ~(size_t)7,
+	};
 	int r;
 
-	if (file)
-		r = files_create(file, &fd, ret_error);
-	else
-		r = take_descriptor(options->descriptor, &fd, ret_error);
+	r = open_target(options, &target, ret_error);
 	if (r < 0)
 		return r;
-	r = thread_new(capture, fd, &capture->thread);
-	if (r < 0 && file)
-		unlink(file);
-	if (r < 0)
-		return error_errno(ret_error, -r, "capture: %s", file ? file : "descriptor");
-	take_fd(&fd);
-	return 0;
+	r = thread_new(capture, &target, &capture->thread);
+	if (r == 0)
+		return 0;
+	if (target.fd >= 0 && options->file)
+		unlink(options->file);
+	close_fd(&target.fd);
+	files_close(target.files);
+	return error_errno(ret_error, -r, "capture: %s",
+			   options->file ? options->file : "descriptor");
 }
 
 int lw_capture_open(const struct lw_capture_options *given, struct lw_capture **ret_capture,
@@ -131,7 +209,13 @@ int lw_capture_open(const struct lw_capture_options *given, struct lw_capture **
 
 	if (!given || !value_take(&options, sizeof(options), given))
 		return refuse(ret_error, "options without their size");
+	if (options.file && !*options.file)
+		options.file = NULL;
 	r = check(&options, ret_error);
+	if (r == 0)
+		r = check_files(&options, ret_error);
+	if (r == 0)
+		r = check_recorder(&options, ret_error);
 	if (r < 0)
 		return r;
 	capture = aligned_alloc(_Alignof(struct lw_capture), sizeof(*capture));
@@ -157,6 +241,7 @@ void lw_capture_close(struct lw_capture *capture)
 	thread_free(capture->thread);
 	lanes_done(&capture->lanes);
 	filter_free(capture->filter);
+	filter_free(capture->trigger);
 	selector_done(&capture->selector);
 	free(capture->filter_text);
 	free(capture);
@@ -165,6 +250,28 @@ void lw_capture_close(struct lw_capture *capture)
 int lw_capture_flush(struct lw_capture *capture)
 {
 	return thread_flush(capture->thread);
+}
+
+int lw_capture_trigger(struct lw_capture *capture)
+{
+	if (!capture->thread->files || !capture->thread->is_recorder)
+		return -EINVAL;
+	thread_trigger(capture->thread, THREAD_ASKED);
+	return 0;
+}
+
+int lw_capture_dump(struct lw_capture *capture, int descriptor)
+{
+	int fd = -1, r;
+
+	if (!capture->thread->is_recorder)
+		return -EINVAL;
+	r = take_descriptor(descriptor, &fd, NULL);
+	if (r == 0)
+		r = thread_dump(capture->thread, fd);
+	if (r < 0)
+		close_fd(&fd);
+	return r;
 }
 
 static void add_lane(const struct lane *lane, struct lw_capture_counters *counters)
@@ -191,13 +298,14 @@ void lw_capture_counters(const struct lw_capture *capture, struct lw_capture_cou
 		.error = -atomic_load(&thread->error),
 		.seen = homeless,
 		.matched = homeless,
-		.dropped = homeless,
+		.dropped = homeless + atomic_load(&thread->lost),
 		.format = capture->format,
+		.is_recorder = thread->is_recorder,
+		.held = atomic_load(&thread->held),
+		.forgotten = atomic_load(&thread->forgotten),
+		.files = atomic_load(&thread->n_files),
 	};
 
-	/* What a stopped thread took and could not write. */
-	if (phase == CAPTURE_FAILED)
-		counters.dropped += atomic_load(&thread->taken) - counters.written;
 	for (size_t i = 0; i < LANES; i++)
 		add_lane(&capture->lanes.lane[i], &counters);
 	value_give(ret_counters, &counters, sizeof(counters));

@@ -15,6 +15,10 @@
  * whatever happens to the wall clock. A thread that loses the processor between stamp and commit
  * may come late: then its packet gets the time of the one before it.
  *
+ * A flight recorder differs behind the lanes only: its thread moves records into a ring in memory
+ * (recorder.h) and writes that out when the path, the owner or an event has asked it to. What made
+ * the path ask is in its lane before it does, so that it is in the file.
+ *
  * Counters live where they are written: seen, matched and dropped with the port in the lane, what
  * was written with the output, published after each flush.
  */
@@ -43,12 +47,19 @@ enum capture_phase {
 struct lw_capture {
 	struct lw_capture_set *set; /* NULL: attached nowhere */
 	unsigned slot;              /* in it */
-	unsigned points;
+	unsigned points;            /* where it captures */
+	unsigned attention;         /* where it is shown packets: also for its events */
 	enum lw_layer layer;
 	enum lw_capture_format format;
 	uint32_t snap_length;
 	bool has_whole_super_frames;
 	uint64_t packets_max; /* records; 0: no end */
+	/* Files in turn; all 0: one. */
+	uint64_t file_bytes, file_packets, file_ns;
+	/* A recorder. */
+	struct filter *trigger; /* NULL: none */
+	unsigned events;        /* enum lw_capture_event */
+	uint64_t after_ns;
 	char *filter_text;
 	struct selector selector;
 	struct filter *filter;         /* NULL: everything */

@@ -28,6 +28,7 @@ struct format_file {
 	enum lw_layer layer;
 	uint32_t snap_length;
 	const char *filter; /* NULL: none */
+	const char *why;    /* a comment on the file; NULL: none */
 	uint64_t begin_ns;  /* of the capture; wall clock, as all times here */
 	void *state;        /* the format's own */
 };

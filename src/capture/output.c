@@ -14,7 +14,7 @@
 
 int output_init(struct output *output, int interrupt)
 {
-	*output = (struct output){ .fd = -1, .interrupt = interrupt };
+	*output = (struct output){ .fd = -1, .interrupt = interrupt, .patience_ms = -1 };
 	output->data = malloc(OUTPUT_BUFFER_SIZE);
 	output->blocks = calloc(OUTPUT_BLOCKS, sizeof(*output->blocks));
 	if (output->data && output->blocks)
@@ -37,6 +37,9 @@ void output_open(struct output *output, int fd)
 	struct stat status;
 
 	output_close(output);
+	output->error = 0;
+	output->used = 0;
+	output->n_blocks = 0;
 	output->fd = fd;
 	output->is_regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
 	output->whole = 0;
@@ -78,9 +81,13 @@ static int wait_for_room(struct output *output)
 	struct pollfd polls[2] = { { .fd = output->fd, .events = POLLOUT },
 				   { .fd = output->interrupt, .events = POLLIN } };
 
-	while (poll(polls, 2, -1) < 0)
+	int r;
+
+	while ((r = poll(polls, 2, output->patience_ms)) < 0)
 		if (errno != EINTR)
 			return -errno;
+	if (r == 0)
+		return -ETIMEDOUT;
 	if (polls[0].revents)
 		return 0;
 	/* The capture ends: its reader has a moment. */

@@ -37,8 +37,9 @@ struct output_counters {
 };
 
 struct output {
-	int fd;        /* owned; -1: none */
-	int interrupt; /* borrowed: readable when waiting shall end; -1: never */
+	int fd;          /* owned; -1: none */
+	int interrupt;   /* borrowed: readable when waiting shall end; -1: never */
+	int patience_ms; /* for a reader that does not read; -1: for ever */
 	bool is_regular;
 	int error;   /* negative errno; 0: going on */
 	off_t whole; /* where the file ends, in it */

@@ -133,6 +133,8 @@ static int begin(struct format_file *file)
 	}
 	snprintf(text, sizeof(text), "Longwire %.40s", lw_version());
 	put_text(&block, SHB_USERAPPL, text);
+	if (file->why)
+		put_text(&block, OPT_COMMENT, file->why);
 	put_16(&block, OPT_END, 0);
 	end_block(file, &block, false, false);
 	return 0;

@@ -7,6 +7,7 @@
 #include <stdbool.h>
 
 #include "capture/capture.h"
+#include "capture/thread.h"
 
 static void update_points(struct lw_capture_set *set)
 {
@@ -17,7 +18,7 @@ static void update_points(struct lw_capture_set *set)
 
 		if (!capture)
 			continue;
-		points |= capture->points;
+		points |= capture->attention;
 		n = i + 1;
 	}
 	atomic_store(&set->n, n);
@@ -76,8 +77,25 @@ void capture_write(struct lw_capture_set *set, enum lw_capture_point point,
 		/* In this order, and detaching in the other. */
 		atomic_fetch_add(&slot->users, 1);
 		capture = atomic_load(&slot->capture);
-		if (capture && capture->points & point)
+		if (capture && capture->attention & point)
 			capture_take(capture, point, packet, context ? context : &nobody);
+		atomic_fetch_sub_explicit(&slot->users, 1, memory_order_release);
+	}
+}
+
+void lw_capture_event(struct lw_capture_set *set, enum lw_capture_event event, const char *port)
+{
+	if (!set)
+		return;
+	for (unsigned i = 0; i < CAPTURE_SET_MAX; i++) {
+		struct capture_slot *slot = &set->slots[i];
+		struct lw_capture *capture;
+
+		atomic_fetch_add(&slot->users, 1);
+		capture = atomic_load(&slot->capture);
+		if (capture && capture->events & event &&
+		    selector_wants_port(&capture->selector, port ? port : "", false))
+			thread_trigger(capture->thread, (unsigned)event);
 		atomic_fetch_sub_explicit(&slot->users, 1, memory_order_release);
 	}
 }

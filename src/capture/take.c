@@ -129,23 +129,40 @@ static bool copy_packet(struct lw_capture *capture, struct lane *lane, uint16_t 
 	return true;
 }
 
-static void take_into(struct lw_capture *capture, struct lane *lane, enum lw_capture_point point,
-		      const struct lw_packet *packet, const struct capture_context *context)
+static bool is_limit(enum lw_drop reason)
 {
-	struct lane_port *port =
-		lane_port(lane, context->port, context->is_device, choose_port, capture);
+	return reason == LW_DROP_LIMIT_BROADCAST || reason == LW_DROP_LIMIT_MULTICAST ||
+	       reason == LW_DROP_LIMIT_UNKNOWN;
+}
 
-	if (!port->is_wanted || (point == LW_CAPTURE_DROP &&
-				 !selector_wants_reason(&capture->selector, context->reason)))
-		return;
+static void keep(struct lw_capture *capture, struct lane *lane, struct lane_port *port,
+		 enum lw_capture_point point, const struct lw_packet *packet, enum lw_drop reason)
+{
 	lane_count(&port->seen);
 	if (capture->filter && !filter_matches(capture->filter, packet->data, packet->length))
 		return;
 	lane_count(&port->matched);
 	if (atomic_load_explicit(&capture->phase, memory_order_relaxed) != CAPTURE_RUNNING ||
-	    !copy_packet(capture, lane, (uint16_t)(port - lane->ports), point, packet,
-			 context->reason))
+	    !copy_packet(capture, lane, (uint16_t)(port - lane->ports), point, packet, reason))
 		lane_count(&port->dropped);
+	if (capture->trigger && filter_matches(capture->trigger, packet->data, packet->length))
+		thread_trigger(capture->thread, THREAD_TRIGGER);
+}
+
+static void take_into(struct lw_capture *capture, struct lane *lane, enum lw_capture_point point,
+		      const struct lw_packet *packet, const struct capture_context *context)
+{
+	bool is_drop = point == LW_CAPTURE_DROP;
+	struct lane_port *port =
+		lane_port(lane, context->port, context->is_device, choose_port, capture);
+
+	if (!port->is_wanted)
+		return;
+	if (capture->points & point &&
+	    (!is_drop || selector_wants_reason(&capture->selector, context->reason)))
+		keep(capture, lane, port, point, packet, context->reason);
+	if (is_drop && capture->events & LW_CAPTURE_LIMIT_HIT && is_limit(context->reason))
+		thread_trigger(capture->thread, LW_CAPTURE_LIMIT_HIT);
 }
 
 void capture_take(struct lw_capture *capture, enum lw_capture_point point,

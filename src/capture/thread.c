@@ -4,159 +4,74 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/eventfd.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "base/memory.h"
 #include "capture/capture.h"
-#include "device/segment.h"
+#include "capture/files.h"
 #include "loop/worker.h"
 
-enum { MAP_SIZE = sizeof(uint16_t) * LANES * LANE_PORTS, PORTS_STEP = 16 };
-
-static uint64_t clock_ns(clockid_t clock)
+static uint64_t now_ns(void)
 {
 	struct timespec now;
 
-	clock_gettime(clock, &now);
+	clock_gettime(CLOCK_BOOTTIME, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* ---- Ports */
+/* ---- Files in turn */
 
-static struct book_port *add_port(struct capture_thread *thread, const struct lane_port *met)
+static void fail(struct capture_thread *thread, int error)
 {
-	struct book_port *port;
+	atomic_store(&thread->error, error);
+	if (!thread->is_recorder)
+		atomic_store(&thread->capture->phase, CAPTURE_FAILED);
+}
 
-	if (thread->n_ports == thread->size_ports) {
-		size_t size = thread->size_ports + PORTS_STEP;
-		struct book_port *ports = realloc(thread->ports, size * sizeof(*ports));
+static int begin_next(struct capture_thread *thread, const char *why)
+{
+	int fd = files_next(thread->files), r;
 
-		if (!ports)
-			return NULL;
-		thread->ports = ports;
-		thread->size_ports = size;
+	if (fd < 0)
+		return fd;
+	atomic_fetch_add(&thread->n_files, 1);
+	r = writing_begin(&thread->writing, fd, why);
+	if (r == 0)
+		r = output_flush(&thread->writing.output);
+	/* No header: no file. */
+	if (r < 0) {
+		output_close(&thread->writing.output);
+		files_undo(thread->files);
 	}
-	port = &thread->ports[thread->n_ports++];
-	*port = (struct book_port){ .is_device = met->is_device };
-	memcpy(port->name, met->name, sizeof(port->name));
-	return port;
+	return r;
 }
 
-static struct book_port *find_port(struct capture_thread *thread, const struct lane_port *met)
+static bool is_full(const struct capture_thread *thread, const struct lane_record *record)
 {
-	for (size_t i = 0; i < thread->n_ports; i++)
-		if (thread->ports[i].is_device == met->is_device &&
-		    strcmp(thread->ports[i].name, met->name) == 0)
-			return &thread->ports[i];
-	return add_port(thread, met);
-}
+	const struct lw_capture *capture = thread->capture;
+	const struct writing *writing = &thread->writing;
 
-/* The port of a lane's, described in the file. NULL: no memory. */
-static struct book_port *book_port(struct capture_thread *thread, size_t lane, uint16_t index)
-{
-	const struct lane_port *met = &thread->capture->lanes.lane[lane].ports[index];
-	uint16_t *known = &thread->map[lane * LANE_PORTS + index];
-	struct book_port *port = *known ? &thread->ports[*known - 1] : find_port(thread, met);
-
-	if (!port)
-		return NULL;
-	*known = (uint16_t)(port - thread->ports + 1);
-	if (!port->is_in_file) {
-		const struct format_port described = { .index = thread->n_in_file++,
-						       .name = port->name,
-						       .is_device = port->is_device };
-
-		port->is_in_file = true;
-		port->index = described.index;
-		thread->format->port(&thread->file, &described);
-	}
-	return port;
-}
-
-/* ---- Packets */
-
-/* It has what it was asked for. */
-static bool is_finished(const struct capture_thread *thread)
-{
-	uint64_t most = thread->capture->packets_max;
-
-	return most && thread->n_records == most;
-}
-
-static void write_record(struct capture_thread *thread, struct format_packet *packet)
-{
-	if (is_finished(thread))
-		return;
-	thread->n_records++;
-	packet->kept = MIN(packet->kept, thread->capture->snap_length);
-	thread->format->packet(&thread->file, packet);
-}
-
-/* As a wire would see it. Return: false if that cannot be. */
-static bool write_segments(struct capture_thread *thread, const struct lane_record *record,
-			   struct format_packet *written)
-{
-	const struct lw_offload offload = {
-		.needs_checksum = record->flags & LANE_NEEDS_CHECKSUM,
-		.checksum_start = record->checksum_start,
-		.checksum_offset = record->checksum_offset,
-		.gso = (enum lw_gso)record->gso,
-		.gso_size = record->gso_size,
-	};
-	const struct lw_packet packet = { .data = record->data,
-					  .length = record->length,
-					  .layer = thread->capture->layer,
-					  .offload = &offload };
-	struct segmenter segmenter;
-	int r = -EBADMSG;
-
-	if (record->flags & LANE_IS_GATHERED)
-		r = segmenter_init_cut(&segmenter, &packet, record->per_segment);
-	else if (record->kept == record->length)
-		r = segmenter_init(&segmenter, &packet);
-	if (r < 0)
+	if (writing->file_records == 0)
 		return false;
-	written->data = thread->segment;
-	do {
-		written->kept = (uint32_t)segmenter_next(&segmenter, thread->segment);
-		written->length = (uint32_t)segmenter_whole(&segmenter);
-		written->is_last = segmenter_left(&segmenter) == 0;
-		write_record(thread, written);
-	} while (!written->is_last);
-	return true;
+	return (capture->file_bytes && writing_size_with(writing, record) > capture->file_bytes) ||
+	       (capture->file_packets && writing->file_records >= capture->file_packets) ||
+	       (capture->file_ns && record->stamp_ns >= writing->begun_ns + capture->file_ns);
 }
 
-static void write_packet(struct capture_thread *thread, size_t lane,
-			 const struct lane_record *record)
+static void turn(struct capture_thread *thread)
 {
-	struct book_port *port = book_port(thread, lane, record->port);
-	uint64_t time_ns = record->stamp_ns + thread->offset_ns;
-	struct format_packet packet = {
-		.point = (enum lw_capture_point)record->point,
-		.reason = (enum lw_drop)record->reason,
-		.data = record->data,
-		.kept = record->kept,
-		.length = record->length,
-		.is_last = true,
-	};
+	int r;
 
-	if (is_finished(thread))
+	writing_end(&thread->writing);
+	if (thread->writing.output.error < 0)
 		return;
-	thread->n_taken++;
-	if (!port)
-		return;
-	thread->last_ns = MAX(thread->last_ns, time_ns);
-	packet.time_ns = thread->last_ns;
-	packet.port = port->index;
-	port->written++;
-	if ((record->flags & LANE_HAS_OFFLOAD) && !thread->capture->has_whole_super_frames &&
-	    write_segments(thread, record, &packet))
-		return;
-	write_record(thread, &packet);
+	r = begin_next(thread, NULL);
+	if (r < 0)
+		fail(thread, r);
 }
 
 /* ---- Lanes */
@@ -183,15 +98,25 @@ static size_t oldest(const struct head *heads, size_t n)
 	return best;
 }
 
-static bool is_running(const struct capture_thread *thread)
+static void take(struct capture_thread *thread, const struct head *head)
 {
-	return atomic_load(&thread->capture->phase) == CAPTURE_RUNNING;
+	int32_t port = book_find(&thread->book, head->lane, head->record->port);
+
+	if (port < 0)
+		port = 0; /* no memory for another name: the first that was met */
+	if (thread->is_recorder) {
+		recorder_keep(&thread->recorder, head->record, (uint16_t)port);
+		return;
+	}
+	if (thread->files && is_full(thread, head->record))
+		turn(thread);
+	writing_packet(&thread->writing, head->record, (uint32_t)port);
 }
 
 /* Everything that was there when it was called. Return: whether that was anything. */
 static bool drain(struct capture_thread *thread)
 {
-	uint64_t horizon_ns = clock_ns(CLOCK_BOOTTIME);
+	uint64_t horizon_ns = now_ns();
 	struct head heads[LANES];
 	bool is_any;
 	size_t n = 0;
@@ -203,7 +128,7 @@ static bool drain(struct capture_thread *thread)
 		size_t i = oldest(heads, n);
 		struct lane *lane = &thread->capture->lanes.lane[heads[i].lane];
 
-		write_packet(thread, heads[i].lane, heads[i].record);
+		take(thread, &heads[i]);
 		lane_release(lane, heads[i].record);
 		if (!peek(thread, heads[i].lane, horizon_ns, &heads[i]))
 			heads[i] = heads[--n];
@@ -211,102 +136,103 @@ static bool drain(struct capture_thread *thread)
 	return is_any;
 }
 
-/* ---- The file */
+/* ---- The recorder */
 
-static int begin_file(struct capture_thread *thread)
+static void write_memory(const struct recorder *recorder, struct writing *writing)
 {
-	const struct lw_capture *capture = thread->capture;
-	uint64_t boot_ns = clock_ns(CLOCK_BOOTTIME);
-	int r;
+	const struct lane_record *record;
+	uint64_t position = recorder->head;
 
-	thread->offset_ns = clock_ns(CLOCK_REALTIME) - boot_ns;
-	thread->file = (struct format_file){
-		.output = &thread->output,
-		.layer = capture->layer,
-		.snap_length = capture->snap_length,
-		.filter = capture->filter_text,
-		.begin_ns = boot_ns + thread->offset_ns,
-	};
-	thread->is_begun = true;
-	r = thread->format->begin(&thread->file);
-	if (r < 0)
-		thread->output.error = r;
-	return r;
+	while ((record = recorder_read(recorder, &position)))
+		writing_packet(writing, record, record->port);
+	writing_end(writing);
 }
 
-static struct format_statistics count_port(const struct capture_thread *thread, size_t number)
+static const char *describe_cause(unsigned cause, char text[128])
 {
-	struct format_statistics sum = { .written = thread->ports[number].written };
+	snprintf(text, 128, "flight recorder:%s%s%s%s", cause & THREAD_ASKED ? " asked for" : "",
+		 cause & THREAD_TRIGGER ? " trigger" : "",
+		 cause & LW_CAPTURE_PEER_LOST ? " peer lost" : "",
+		 cause & LW_CAPTURE_LIMIT_HIT ? " limit hit" : "");
+	return text;
+}
 
-	for (size_t i = 0; i < LANES; i++) {
-		const struct lane *lane = &thread->capture->lanes.lane[i];
-		unsigned n = atomic_load_explicit(&lane->n_ports, memory_order_acquire);
+/* Without a file to put it into, what was recorded stays. */
+static void write_recorder(struct capture_thread *thread, unsigned cause)
+{
+	char text[128];
+	int r = begin_next(thread, describe_cause(cause, text));
 
-		for (unsigned k = 0; k < n; k++) {
-			if (thread->map[i * LANE_PORTS + k] != number + 1)
-				continue;
-			sum.seen += atomic_load(&lane->ports[k].seen);
-			sum.matched += atomic_load(&lane->ports[k].matched);
-			sum.dropped += atomic_load(&lane->ports[k].dropped);
-		}
+	if (r == 0) {
+		write_memory(&thread->recorder, &thread->writing);
+		recorder_clear(&thread->recorder);
+		r = thread->writing.output.error;
 	}
-	return sum;
+	atomic_store(&thread->error, r);
 }
 
-/* Ports that were seen and gave nothing have their blocks, too. */
-static void describe_all_ports(struct capture_thread *thread)
+/* causes were taken before the lanes were emptied. */
+static void serve_causes(struct capture_thread *thread, unsigned causes)
 {
-	for (size_t i = 0; i < LANES; i++) {
-		const struct lane *lane = &thread->capture->lanes.lane[i];
-		unsigned n = atomic_load_explicit(&lane->n_ports, memory_order_acquire);
-
-		for (unsigned k = 0; k < n; k++)
-			if (atomic_load(&lane->ports[k].seen))
-				(void)book_port(thread, i, (uint16_t)k);
-	}
-}
-
-static void end_file(struct capture_thread *thread)
-{
-	uint64_t now_ns = clock_ns(CLOCK_BOOTTIME) + thread->offset_ns;
-
-	if (!thread->is_begun)
+	if (!thread->files)
 		return;
-	describe_all_ports(thread);
-	for (size_t i = 0; i < thread->n_ports; i++) {
-		struct format_statistics statistics = count_port(thread, i);
+	if (causes && !thread->due_cause)
+		thread->due_ns = now_ns() + (causes & THREAD_ASKED ? 0 : thread->capture->after_ns);
+	if (causes & THREAD_ASKED)
+		thread->due_ns = 0;
+	thread->due_cause |= causes;
+	if (!thread->due_cause || now_ns() < thread->due_ns)
+		return;
+	causes = thread->due_cause;
+	thread->due_cause = 0;
+	write_recorder(thread, causes);
+}
 
-		if (thread->ports[i].is_in_file)
-			thread->format->statistics(&thread->file, thread->ports[i].index, now_ns,
-						   &statistics);
-	}
-	thread->format->end(&thread->file);
-	(void)output_flush(&thread->output);
-	thread->is_begun = false;
+static void serve_dump(struct capture_thread *thread)
+{
+	int fd;
+
+	pthread_mutex_lock(&thread->lock);
+	fd = thread->dump;
+	pthread_mutex_unlock(&thread->lock);
+	if (fd < 0)
+		return;
+	thread->dumping.output.patience_ms = THREAD_DUMP_PATIENCE_MS;
+	if (writing_begin(&thread->dumping, fd, "flight recorder: a copy") == 0)
+		write_memory(&thread->recorder, &thread->dumping);
+	else
+		output_close(&thread->dumping.output);
+	pthread_mutex_lock(&thread->lock);
+	thread->dump = -1;
+	pthread_mutex_unlock(&thread->lock);
 }
 
 /* ---- The thread */
 
 static void publish(struct capture_thread *thread)
 {
-	const struct output_counters *counters = &thread->output.counters;
+	const struct writing *writing = &thread->writing;
+	const struct output_counters *counters = &writing->output.counters;
 
-	atomic_store(&thread->taken, thread->n_taken);
+	atomic_store(&thread->lost, writing->packets - counters->packets);
 	atomic_store(&thread->written, counters->packets);
 	atomic_store(&thread->records, counters->records);
 	atomic_store(&thread->bytes, counters->bytes);
-	if (thread->output.error < 0) {
-		atomic_store(&thread->error, thread->output.error);
-		atomic_store(&thread->capture->phase, CAPTURE_FAILED);
-	}
+	atomic_store(&thread->held, thread->recorder.held);
+	atomic_store(&thread->forgotten, thread->recorder.forgotten);
+	if (writing->output.error < 0)
+		fail(thread, writing->output.error);
 }
 
 static void write_out(struct capture_thread *thread)
 {
-	(void)output_flush(&thread->output);
-	if (is_finished(thread) && is_running(thread)) {
-		end_file(thread);
-		atomic_store(&thread->capture->phase, CAPTURE_FINISHED);
+	struct lw_capture *capture = thread->capture;
+
+	(void)output_flush(&thread->writing.output);
+	if (!thread->is_recorder && writing_is_complete(&thread->writing) &&
+	    atomic_load(&capture->phase) == CAPTURE_RUNNING) {
+		writing_end(&thread->writing);
+		atomic_store(&capture->phase, CAPTURE_FINISHED);
 	}
 	publish(thread);
 }
@@ -329,6 +255,18 @@ static void serve_tickets(struct capture_thread *thread, unsigned served)
 	pthread_mutex_unlock(&thread->lock);
 }
 
+/* Return: milliseconds until there is something to do, whether or not packets come; -1: never. */
+static int time_left(const struct capture_thread *thread)
+{
+	uint64_t now, ms;
+
+	if (!thread->due_cause)
+		return -1;
+	now = now_ns();
+	ms = thread->due_ns > now ? (thread->due_ns - now) / 1000000 + 1 : 0;
+	return (int)MIN(ms, (uint64_t)LW_CAPTURE_AFTER_MAX);
+}
+
 /* Return: false when the capture ends. */
 static bool rest(struct capture_thread *thread, bool is_busy)
 {
@@ -338,8 +276,9 @@ static bool rest(struct capture_thread *thread, bool is_busy)
 
 	atomic_store(&thread->rest, is_busy ? THREAD_NAPPING : THREAD_ASLEEP);
 	/* What came before it slept did not wake it. */
-	if (is_busy || lanes_are_empty(&thread->capture->lanes))
-		(void)poll(polls, 2, is_busy ? THREAD_NAP_MS : -1);
+	if (is_busy ||
+	    (lanes_are_empty(&thread->capture->lanes) && atomic_load(&thread->cause) == 0))
+		(void)poll(polls, 2, is_busy ? THREAD_NAP_MS : time_left(thread));
 	atomic_store(&thread->rest, THREAD_AWAKE);
 	if (polls[0].revents)
 		(void)eventfd_read(thread->wake, &count);
@@ -351,26 +290,37 @@ static void *run(void *user)
 	struct capture_thread *thread = user;
 	bool is_busy;
 
-	if (!thread->is_begun)
-		(void)begin_file(thread);
 	do {
 		unsigned tickets = read_tickets(thread);
+		unsigned causes = atomic_exchange(&thread->cause, 0);
 
 		is_busy = drain(thread);
+		if (thread->is_recorder) {
+			serve_causes(thread, causes);
+			serve_dump(thread);
+		}
 		write_out(thread);
 		serve_tickets(thread, tickets);
 	} while (rest(thread, is_busy));
 	(void)drain(thread);
+	if (thread->is_recorder) /* what was asked for is not waited for any longer */
+		serve_causes(thread, atomic_exchange(&thread->cause, 0) |
+					     (thread->due_cause ? THREAD_ASKED : 0));
 	write_out(thread);
-	end_file(thread);
+	writing_end(&thread->writing);
 	publish(thread);
 	return NULL;
 }
 
-void thread_wake_up(struct capture_thread *thread)
+void thread_wake_sleeper(struct capture_thread *thread)
 {
 	if (atomic_exchange(&thread->rest, THREAD_AWAKE) != THREAD_AWAKE)
-		(void)eventfd_write(thread->wake, 1);
+		thread_alert(thread);
+}
+
+void thread_alert(struct capture_thread *thread)
+{
+	(void)eventfd_write(thread->wake, 1);
 }
 
 int thread_flush(struct capture_thread *thread)
@@ -383,14 +333,39 @@ int thread_flush(struct capture_thread *thread)
 	until.tv_sec += THREAD_FLUSH_MS / 1000;
 	pthread_mutex_lock(&thread->lock);
 	ticket = ++thread->wanted;
-	thread_wake_up(thread);
+	thread_alert(thread);
 	while (r == 0 && (int)(thread->done - ticket) < 0)
 		r = pthread_cond_timedwait(&thread->flushed, &thread->lock, &until);
 	pthread_mutex_unlock(&thread->lock);
 	return atomic_load(&thread->error) ? atomic_load(&thread->error) : -r;
 }
 
-static int init_thread(struct capture_thread *thread)
+int thread_dump(struct capture_thread *thread, int fd)
+{
+	int r = 0;
+
+	pthread_mutex_lock(&thread->lock);
+	if (thread->dump >= 0)
+		r = -EBUSY;
+	else
+		thread->dump = fd;
+	pthread_mutex_unlock(&thread->lock);
+	thread_alert(thread);
+	return r;
+}
+
+/* ---- Making and ending */
+
+static int make_descriptors(struct capture_thread *thread)
+{
+	thread->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (thread->wake < 0)
+		return -errno;
+	thread->end = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return thread->end < 0 ? -errno : 0;
+}
+
+static int init(struct capture_thread *thread, size_t recorder_bytes)
 {
 	pthread_condattr_t attributes;
 	int r;
@@ -400,19 +375,48 @@ static int init_thread(struct capture_thread *thread)
 	pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
 	pthread_cond_init(&thread->flushed, &attributes);
 	pthread_condattr_destroy(&attributes);
-	thread->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	thread->end = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	r = thread->wake < 0 || thread->end < 0 ? -errno : 0;
+	thread->is_recorder = recorder_bytes > 0;
+	r = make_descriptors(thread);
 	if (r == 0)
-		r = output_init(&thread->output, thread->end);
-	thread->map = memory_map(MAP_SIZE);
-	thread->segment = memory_map(LW_PACKET_MAX);
-	if (r == 0 && (!thread->map || !thread->segment))
-		r = -ENOMEM;
+		r = book_init(&thread->book, &thread->capture->lanes);
+	if (r == 0)
+		r = writing_init(&thread->writing, thread->capture, &thread->book, thread->end);
+	if (r == 0 && thread->is_recorder)
+		r = recorder_init(&thread->recorder, recorder_bytes);
+	if (r == 0 && thread->is_recorder)
+		r = writing_init(&thread->dumping, thread->capture, &thread->book, thread->end);
 	return r;
 }
 
-int thread_new(struct lw_capture *capture, int fd, struct capture_thread **ret_thread)
+/* The first file. A pipe's reader may not be there yet: its header goes with the thread. */
+static int begin(struct capture_thread *thread, const struct thread_options *options)
+{
+	int r;
+
+	thread->files = options->files;
+	if (thread->is_recorder)
+		return 0;
+	if (thread->files)
+		return begin_next(thread, NULL);
+	atomic_store(&thread->n_files, 1);
+	r = writing_begin(&thread->writing, options->fd, NULL);
+	if (r == 0 && thread->writing.output.is_regular)
+		r = output_flush(&thread->writing.output);
+	return r;
+}
+
+/* As if it had never been given what it was given. */
+static void let_go(struct capture_thread *thread, const struct thread_options *options)
+{
+	if (options->fd >= 0)
+		thread->writing.output.fd = -1;
+	else if (thread->writing.is_open && thread->files)
+		files_undo(thread->files);
+	thread->files = NULL;
+}
+
+int thread_new(struct lw_capture *capture, const struct thread_options *options,
+	       struct capture_thread **ret_thread)
 {
 	struct capture_thread *thread = calloc(1, sizeof(*thread));
 	int r;
@@ -420,24 +424,18 @@ int thread_new(struct lw_capture *capture, int fd, struct capture_thread **ret_t
 	if (!thread)
 		return -ENOMEM;
 	thread->capture = capture;
-	thread->format = format_get(capture->format);
-	thread->output.fd = -1;
-	r = init_thread(thread);
-	if (r == 0) {
-		output_open(&thread->output, fd);
-		if (thread->output.is_regular) {
-			r = begin_file(thread);
-			if (r == 0)
-				r = output_flush(&thread->output);
-		}
-	}
+	thread->wake = thread->end = thread->dump = -1;
+	thread->writing.output.fd = thread->dumping.output.fd = -1;
+	r = init(thread, options->recorder_bytes);
+	if (r == 0)
+		r = begin(thread, options);
 	if (r == 0) {
 		publish(thread);
 		r = thread_start("lw-capture", run, thread, &thread->thread);
 	}
 	thread->is_started = r == 0;
 	if (r < 0) {
-		thread->output.fd = -1; /* the caller's */
+		let_go(thread, options);
 		thread_free(thread);
 		return r;
 	}
@@ -452,15 +450,16 @@ void thread_free(struct capture_thread *thread)
 	if (thread->is_started) {
 		(void)eventfd_write(thread->end, 1);
 		pthread_join(thread->thread, NULL);
-	} else if (thread->is_begun) {
-		thread->format->end(&thread->file);
 	}
-	output_done(&thread->output);
+	writing_done(&thread->writing);
+	if (thread->is_recorder)
+		writing_done(&thread->dumping);
+	recorder_done(&thread->recorder);
+	files_close(thread->files);
+	book_done(&thread->book);
+	close_fd(&thread->dump);
 	close_fd(&thread->wake);
 	close_fd(&thread->end);
-	memory_unmap(thread->map, MAP_SIZE);
-	memory_unmap(thread->segment, LW_PACKET_MAX);
-	free(thread->ports);
 	pthread_cond_destroy(&thread->flushed);
 	pthread_mutex_destroy(&thread->lock);
 	free(thread);

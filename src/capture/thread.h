@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A capture's own thread: lanes in, file out.
+ * A capture's own thread: lanes in, files out.
  *
- * Theory of operation. The thread takes what the lanes have, oldest first, encodes it and writes it
- * out, then naps for NAP_MS, so that one waking serves many packets, and sleeps when nothing came
- * meanwhile. The path wakes a sleeper with the first packet, and who naps only when a lane is half
- * full. So a packet is in its file after some 10 ms, and an idle capture costs nothing.
+ * Theory of operation. The thread takes what the lanes have, oldest first, writes it as files
+ * (writing.h) or keeps it in a recorder's memory, then naps for THREAD_NAP_MS, so that one waking
+ * serves many packets, and sleeps when nothing came meanwhile. The path wakes a sleeper with the
+ * first packet, and one that naps only when a lane is half full. So a packet is in its file after
+ * some 10 ms, and an idle capture costs nothing.
+ *
+ * What a recorder is to be written for is a set of bits that anybody sets; the thread takes them
+ * before it empties the lanes, and writes when after_ms have passed. One dump to a descriptor can
+ * wait beside it.
  */
 #ifndef CAPTURE_THREAD_H
 #define CAPTURE_THREAD_H
@@ -14,67 +19,81 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 
-#include "capture/format.h"
-#include "capture/output.h"
+#include "capture/book.h"
+#include "capture/recorder.h"
+#include "capture/writing.h"
 
+struct files;
 struct lw_capture;
-struct lw_error;
 
-enum { THREAD_NAP_MS = 10, THREAD_FLUSH_MS = 1000 };
+enum { THREAD_NAP_MS = 10, THREAD_FLUSH_MS = 1000, THREAD_DUMP_PATIENCE_MS = 5000 };
 
 enum thread_rest { THREAD_AWAKE = 0, THREAD_NAPPING, THREAD_ASLEEP };
 
-/* A port that was met, in any lane. */
-struct book_port {
-	char name[64];
-	bool is_device, is_in_file;
-	uint32_t index; /* in the file */
-	uint64_t written;
+/* Why a recorder is written out: enum lw_capture_event, or one of these. */
+enum { THREAD_TRIGGER = 1 << 8, THREAD_ASKED = 1 << 9 };
+
+struct thread_options {
+	int fd;                /* where to write; taken on success. -1: see files */
+	struct files *files;   /* in turn; taken on success. NULL: one file, or only dumps */
+	size_t recorder_bytes; /* 0: none */
 };
 
 struct capture_thread {
 	struct lw_capture *capture;
 	pthread_t thread;
 	bool is_started;
-	int wake, end;    /* eventfds: to wake it; readable when it shall end */
-	atomic_uint rest; /* enum thread_rest */
-	/* Flushing: tickets, under the lock. */
+	int wake, end;     /* eventfds: to wake it; readable when it shall end */
+	atomic_uint rest;  /* enum thread_rest */
+	atomic_uint cause; /* to write the recorder for: bits */
+	/* Under the lock. */
 	pthread_mutex_t lock;
 	pthread_cond_t flushed;
-	unsigned wanted, done;
+	unsigned wanted, done; /* tickets of who waits for a flush */
+	int dump;              /* a descriptor for the recorder's memory, or -1 */
 	/* Published by the thread. */
 	atomic_int error;
-	atomic_uint_fast64_t taken, written, records, bytes;
+	atomic_uint_fast64_t lost, written, records, bytes, held, forgotten, n_files;
 
 	/* The thread's own from here on. */
-	struct output output;
-	const struct format *format;
-	struct format_file file;
-	bool is_begun;
-	uint64_t offset_ns, last_ns; /* wall clock minus CLOCK_BOOTTIME; the last time written */
-	uint64_t n_taken, n_records;
-	struct book_port *ports;
-	size_t n_ports, size_ports;
-	uint32_t n_in_file;
-	uint16_t *map; /* of each lane and its ports: number in ports, from 1 */
-	uint8_t *segment;
+	struct book book;
+	struct writing writing;
+	struct files *files;
+	struct recorder recorder;
+	bool is_recorder;
+	struct writing dumping; /* of a recorder */
+	unsigned due_cause;     /* what is waited for to be written at due_ns; 0: nothing */
+	uint64_t due_ns;
 };
 
-/* fd is taken on success, and what is a regular file has its header then. */
-int thread_new(struct lw_capture *capture, int fd, struct capture_thread **ret_thread);
+/* A regular file has its header when this returns. 0 or a negative errno. */
+int thread_new(struct lw_capture *capture, const struct thread_options *options,
+	       struct capture_thread **ret_thread);
 /* Write what waits, end the file, join. */
 void thread_free(struct capture_thread *thread);
 
 /* Return: 0, the negative errno that stopped it, or -ETIMEDOUT. */
 int thread_flush(struct capture_thread *thread);
-void thread_wake_up(struct capture_thread *thread);
+/* Take a descriptor for the recorder's memory. 0 or -EBUSY. */
+int thread_dump(struct capture_thread *thread, int fd);
+/* Wake it where it rests; whatever it does. */
+void thread_wake_sleeper(struct capture_thread *thread);
+void thread_alert(struct capture_thread *thread);
 
 static inline void thread_wake(struct capture_thread *thread, bool is_crowded)
 {
 	unsigned rest = atomic_load(&thread->rest);
 
 	if (rest == THREAD_ASLEEP || (is_crowded && rest == THREAD_NAPPING))
-		thread_wake_up(thread);
+		thread_wake_sleeper(thread);
+}
+
+/* From the path, too. */
+static inline void thread_trigger(struct capture_thread *thread, unsigned cause)
+{
+	if (!(atomic_load(&thread->cause) & cause))
+		atomic_fetch_or(&thread->cause, cause);
+	thread_wake(thread, false);
 }
 
 #endif

@@ -31,12 +31,28 @@ struct interface_config {
 	bool coalesce;
 };
 
+enum super_frames { SUPER_FRAMES_SEGMENTS = 0, SUPER_FRAMES_WHOLE };
+
 struct capture_config {
 	char *name; /* always NULL: list items have none */
 	char *file; /* resolved against the file's folder */
+	int format; /* enum lw_capture_format */
 	unsigned points;
 	char *filter;
+	struct string_list ports, peers, reasons;
 	uint32_t snap_length;
+	int super_frames; /* enum super_frames */
+	uint32_t buffer;  /* MiB */
+	struct {
+		uint32_t size; /* MiB */
+		uint32_t packets, seconds, count;
+	} files;
+	struct {
+		uint32_t size; /* MiB */
+		char *trigger;
+		unsigned events; /* enum lw_capture_event */
+		uint32_t after;  /* ms */
+	} recorder;
 };
 
 /* An item of impairments:. The texts are as they stand in the file; settings is what they say. */

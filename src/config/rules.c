@@ -9,6 +9,7 @@
 #include <sys/socket.h>
 
 #include <longwire/error.h>
+#include <longwire/packet.h>
 
 #include "base/address.h"
 #include "base/dns_settings.h"
@@ -36,6 +37,18 @@ const char *rules_filter(const char *text)
 	if (text[strspn(text, " ")] == '\0' || has_control_characters(text))
 		return "a capture filter such as arp or port 67, on one line";
 	return NULL;
+}
+
+const char *rules_drop(const char *text)
+{
+	return lw_drop_find(text) == LW_DROP_NONE ? "reasons of drops as status names them" : NULL;
+}
+
+const char *rules_port_name(const char *text)
+{
+	return rules_name(text) && rules_interface_name(text)
+		       ? "names of clients, of the hub (hub), or of the interface"
+		       : NULL;
 }
 
 const char *rules_name(const char *text)

@@ -12,7 +12,9 @@ struct tree;
 /* Checks of schema rows: NULL for what is allowed, else what would be. */
 const char *rules_file(const char *text);
 const char *rules_filter(const char *text);
-const char *rules_name(const char *text); /* of a client */
+const char *rules_drop(const char *text);      /* a reason of drops */
+const char *rules_port_name(const char *text); /* of a client or an interface */
+const char *rules_name(const char *text);      /* of a client */
 const char *rules_interface_name(const char *text);
 const char *rules_listen(const char *text);
 const char *rules_hub_address(const char *text);

@@ -9,6 +9,17 @@
 #include "base/log.h"
 #include "config/config.h"
 
+enum { MIB = 1024 * 1024 };
+
+static uint64_t reasons_of(const struct string_list *names)
+{
+	uint64_t reasons = 0;
+
+	for (size_t i = 0; i < names->n; i++)
+		reasons |= UINT64_C(1) << lw_drop_find(names->items[i]);
+	return reasons;
+}
+
 static int open_one(struct captures *captures, enum lw_layer layer,
 		    const struct capture_config *config, struct lw_error *error)
 {
@@ -19,6 +30,22 @@ static int open_one(struct captures *captures, enum lw_layer layer,
 		.layer = layer,
 		.filter = config->filter,
 		.snap_length = config->snap_length,
+		.format = (enum lw_capture_format)config->format,
+		.whole_super_frames = config->super_frames == SUPER_FRAMES_WHOLE,
+		.ports = (const char *const *)config->ports.items,
+		.n_ports = config->ports.n,
+		.peers = (const char *const *)config->peers.items,
+		.n_peers = config->peers.n,
+		.reasons = reasons_of(&config->reasons),
+		.buffer_size = (size_t)config->buffer * MIB,
+		.file_bytes = (uint64_t)config->files.size * MIB,
+		.file_packets = config->files.packets,
+		.file_seconds = config->files.seconds,
+		.files = config->files.count,
+		.recorder_bytes = (size_t)config->recorder.size * MIB,
+		.trigger = config->recorder.trigger,
+		.events = config->recorder.events,
+		.after_ms = config->recorder.after,
 	};
 	int r;
 
@@ -63,8 +90,8 @@ void captures_check(struct captures *captures)
 		if (!counters.error || captures->items[i].is_told)
 			continue;
 		captures->items[i].is_told = true;
-		log_warning("capture %s stopped: %s", captures->items[i].file,
-			    strerror(counters.error));
+		log_warning("capture %s%s: %s", captures->items[i].file,
+			    counters.stopped ? " stopped" : "", strerror(counters.error));
 	}
 }
 

@@ -59,20 +59,28 @@ static void check_pins(const struct string_list *pins, const char *path,
 				     pins->items[i]);
 }
 
+static void check_filter(int layer, const char *text, const char *path,
+			 struct schema_errors *errors)
+{
+	struct filter *filter;
+	struct lw_error error;
+
+	if (!text)
+		return;
+	if (filter_new((enum lw_layer)layer, text, &filter, &error) < 0)
+		schema_error(errors, NULL, path, "%s", error.text);
+	else
+		filter_free(filter);
+}
+
 static void check_captures(int layer, const struct item_list *captures,
 			   struct schema_errors *errors)
 {
 	for (size_t i = 0; i < captures->n; i++) {
 		const struct capture_config *capture = captures->items[i];
-		struct filter *filter;
-		struct lw_error error;
 
-		if (!capture->filter)
-			continue;
-		if (filter_new((enum lw_layer)layer, capture->filter, &filter, &error) < 0)
-			schema_error(errors, NULL, "capture.filter", "%s", error.text);
-		else
-			filter_free(filter);
+		check_filter(layer, capture->filter, "capture.filter", errors);
+		check_filter(layer, capture->recorder.trigger, "capture.recorder.trigger", errors);
 	}
 }
 

@@ -282,6 +282,11 @@ static void add_captures(struct tree *tree, const struct report *report, int *r)
 		number(map, "dropped", capture->counters.dropped, r);
 		number(map, "records", capture->counters.records, r);
 		number(map, "bytes", capture->counters.bytes, r);
+		number(map, "files", capture->counters.files, r);
+		if (capture->counters.is_recorder) {
+			number(map, "held", capture->counters.held, r);
+			number(map, "forgotten", capture->counters.forgotten, r);
+		}
 		boolean(map, "stopped", capture->counters.stopped, r);
 		text(map, "error",
 		     capture->counters.error ? strerror(capture->counters.error) : NULL, r);

@@ -362,6 +362,13 @@ static void print_captures(const struct tree *captures, FILE *output)
 		put_text(file ? file : "?", output);
 		fprintf(output, ": %" PRIu64 " written, %" PRIu64 " dropped",
 			get_number(capture, "written"), get_number(capture, "dropped"));
+		if (tree_get(capture, "held"))
+			fprintf(output, ", %" PRIu64 " held in memory",
+				get_number(capture, "held"));
+		if (error && !get_bool(capture, "stopped")) {
+			fputs(", not written out: ", output);
+			put_text(error, output);
+		}
 		if (get_bool(capture, "stopped")) {
 			fputs(error ? ", stopped: " : ", complete", output);
 			put_text(error ? error : "", output);

@@ -107,6 +107,9 @@ static void session_ended(struct session *session, const struct session_end *end
 	if (!was_ours)
 		return;
 	tunnel->session = NULL;
+	if (session_end_is_loss(&end))
+		lw_capture_event(lw_packet_flow_captures(tunnel->flow), LW_CAPTURE_PEER_LOST,
+				 tunnel->hub.name);
 	client_succession_cancel(tunnel);
 	client_forget_next(tunnel);
 	if (tunnel->link == LW_LINK_UP)
@@ -433,10 +436,11 @@ static int make_pipe(struct lw_tunnel *tunnel)
 		.between = LW_BETWEEN_DIRECT,
 		.captures = lw_packet_flow_captures(tunnel->flow),
 	};
+	const char *name = lw_packet_flow_name(tunnel->flow);
 	int result = vswitch_new(&options, &tunnel->vswitch);
 
 	tunnel->device = (struct vport){ .ops = &device_ops,
-					 .name = "device",
+					 .name = *name ? name : "device",
 					 .is_device = true,
 					 .mtu = tunnel->mtu,
 					 .policy.behind = LW_BEHIND_LAN };

@@ -282,6 +282,8 @@ static void session_ended(struct session *session, const struct session_end *end
 		port->since = time(NULL);
 		vswitch_flush_port(hub->vswitch, &port->vport);
 		port->last_end = *end;
+		if (session_end_is_loss(end))
+			lw_capture_event(&hub->captures, LW_CAPTURE_PEER_LOST, port->name);
 		log_info("%s: disconnected%s: %s", port->name, end->by_peer ? " by the peer" : "",
 			 end->text);
 	} else if (port->joining == session) {

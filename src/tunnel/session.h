@@ -49,6 +49,12 @@ struct session_end {
 	char text[GOODBYE_TEXT_SIZE];
 };
 
+/* Whether the peer is gone without having wanted to be. */
+static inline bool session_end_is_loss(const struct session_end *end)
+{
+	return end->is_lost || end->code == GOODBYE_DEAD || end->code == GOODBYE_STALLED;
+}
+
 struct session_ops {
 	/* The peer's hello is good (session->peer_hello). Has it a predecessor, then that drains from
 	 * now on: the owner sends on this one. */

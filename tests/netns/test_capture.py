@@ -7,8 +7,8 @@ from lab import Instance, expect, expect_equal, join, run, two_lans, wait_until
 from services import Transfer
 
 
-def tshark(file, *options):
-    return [line for line in run('tshark', '-n', '-r', file, *options).stdout.splitlines() if 'Running as user' not in line]
+def tshark(file, *options, check=True):
+    return [line for line in run('tshark', '-n', '-r', file, *options, check=check).stdout.splitlines() if 'Running as user' not in line]
 
 
 def joined(lab, **hub):
@@ -142,3 +142,63 @@ def test_pcapng_tells_ports_directions_and_reasons(lab):
 def settled(lab):
     counters = capture_of(lab)
     return counters['matched'] == counters['written'] + counters['dropped'] and counters
+
+
+def test_recorder_has_what_came_before_the_peer_was_lost(lab):
+    folder = f'{lab.folder}/flight'
+    os.mkdir(folder)
+    joined(lab, capture=[{'file': f'{folder}/hub.pcapng', 'points': ['session-in', 'session-out'], 'filter': 'icmp',
+                          'recorder': {'size': 1, 'events': ['peer-lost']}}])
+    expect_equal(lab.b1.ping_losses('10.1.0.1', 10), 0, 'lost pings')
+    expect_equal(os.listdir(folder), [], 'written without a reason')
+    expect(wait_until(lambda: capture_of(lab)['held'] >= 20, 5, 'requests and answers are held'), 'held')
+    lab.tunnel.crash()
+    name = wait_until(lambda: os.listdir(folder), 20, 'the recorder is written')[0]
+    wait_until(lambda: capture_of(lab)['held'] == 0, 5, 'all of it')
+    counters = capture_of(lab)
+    kinds = tshark(f'{folder}/{name}', '-T', 'fields', '-e', 'icmp.type')
+    expect(kinds.count('8') >= 10 and kinds.count('0') >= 10, f'requests and answers: {kinds}')
+    expect_equal(len(kinds), counters['records'], 'packets as counted')
+    expect('peer lost' in run('capinfos', f'{folder}/{name}').stdout, 'the file says why')
+
+
+def test_files_in_turn_are_whole_and_never_more(lab):
+    folder = f'{lab.folder}/turn'
+    os.mkdir(folder)
+    joined(lab, capture=[{'file': f'{folder}/hub.pcapng', 'points': ['session-in'], 'snap-length': 200,
+                          'files': {'size': 1, 'count': 3}}])
+    Transfer(lab.b1, lab.a1, '10.1.0.1', 40).finish()
+    counters = wait_until(lambda: settled(lab), 5, 'the capture has written what it matched')
+    expect(counters['files'] > 3 and counters['dropped'] == 0, f'{counters}')
+    names = sorted(os.listdir(folder))
+    expect_equal(len(names), 3, f'files: {names}')
+    for name in names:
+        expect(os.stat(f'{folder}/{name}').st_size <= 1 << 20, f'{name} is larger than was said')
+        expect_equal(run('capinfos', '-c', f'{folder}/{name}', check=False).returncode, 0, f'{name} is whole')
+    lab.hub.stop()
+
+
+def test_captures_of_a_deleted_folder_end_and_the_tunnel_goes_on(lab):
+    folder = f'{lab.folder}/gone'
+    os.mkdir(folder)
+    joined(lab, capture=[{'file': f'{folder}/hub.pcapng', 'points': ['device-in', 'device-out']}])
+    lab.b1.ping_losses('10.1.0.1', 3)
+    os.unlink(f'{folder}/hub.pcapng')
+    os.rmdir(folder)
+    expect_equal(lab.b1.ping_losses('10.1.0.1', 10), 0, 'lost pings')
+    report = wait_until(lambda: capture_of(lab)['stopped'] and capture_of(lab), 5, 'the capture stopped')
+    expect('No such file' in report['error'], f'{report}')
+    expect_equal(lab.b1.ping_losses('10.1.0.1', 10), 0, 'lost pings afterwards')
+    lab.hub.stop()
+
+
+def test_killed_hub_leaves_a_file_that_is_read(lab):
+    file = f'{lab.folder}/killed.pcapng'
+    joined(lab, capture=[{'file': file, 'points': ['device-in', 'device-out', 'session-in', 'session-out']}])
+    Transfer(lab.b1, lab.a1, '10.1.0.1', 400)     # it does not come to its end
+    wait_until(lambda: capture_of(lab)['records'] > 10000, 10, 'it is written')
+    lab.hub.crash()
+    lines = tshark(file, '-T', 'fields', '-e', 'frame.number', check=False)
+    expect_equal([line for line in lines if line.strip() and not line.isdigit() and 'cut short' not in line], [],
+                 'anything but a cut last block')
+    expect(len(lines) > 10000, f'{len(lines)} packets are read')
