@@ -43,11 +43,13 @@ struct arguments {
 	size_t n_words;
 	const char *hub, *layer, *name, *origin, *key_log;
 	const char *write, *filter, *format;
+	const char *extcap_interface, *extcap_filter, *extcap_version, *fifo;
 	int log_level; /* enum log_level */
 	struct option_list clients, points, ports, peers, reasons;
 	struct option_number wait, snaplen, count, duration, loop;
 	const char *port, *speed;
 	bool once, json, help, super_frames, in, out, fast;
+	bool extcap_interfaces, extcap_dlts, extcap_config, capture;
 };
 
 enum option_kind {
@@ -100,6 +102,7 @@ int command_new(const struct arguments *arguments);
 int command_hub(const struct arguments *arguments);
 int command_up(const struct arguments *arguments);
 int command_capture(const struct arguments *arguments);
+int command_extcap(const struct arguments *arguments);
 int command_check(const struct arguments *arguments);
 int command_link(const struct arguments *arguments);
 int command_replay(const struct arguments *arguments);

@@ -31,6 +31,22 @@
 			"append the secrets of every connection, for Wireshark" \
 	}
 
+/* What is captured, whoever writes it. */
+#define CAPTURE_ROWS                                                                                  \
+	{ "point",     "POINT",                                                                       \
+	  OPTION_LIST, FIELD(points),                                                                 \
+	  0,           "device-in, device-out (both by default), session-in, session-out, drop" },    \
+		{ "port", "NAME", OPTION_LIST, FIELD(ports), 0, "only at this port of a hub" },       \
+		{ "peer",       "NAME", OPTION_LIST,                                                  \
+		  FIELD(peers), 0,      "only from, to and of this client of a hub" },                \
+		{ "reason",       "REASON", OPTION_LIST,                                              \
+		  FIELD(reasons), 0,        "only drops for this reason, as the status names it" },   \
+		{ "snaplen", "BYTES", OPTION_NUMBER, FIELD(snaplen), 262144, "kept of each packet" }, \
+	{                                                                                             \
+		"super-frames", NULL, OPTION_FLAG, FIELD(super_frames), 0,                            \
+			"large frames as they are carried, not as segments"                           \
+	}
+
 static const struct option_row new_options[] = {
 	{ "hub", "ADDRESS:PORT", OPTION_TEXT, FIELD(hub), 0,
 	  "where clients reach the hub; it listens on that port" },
@@ -63,18 +79,9 @@ static const struct option_row status_options[] = {
 static const struct option_row capture_options[] = {
 	{ "write", "FILE", OPTION_TEXT, FIELD(write), 0,
 	  "where to; - is standard output, for a pipe" },
-	{ "point", "POINT", OPTION_LIST, FIELD(points), 0,
-	  "device-in, device-out (both by default), session-in, session-out, drop" },
-	{ "port", "NAME", OPTION_LIST, FIELD(ports), 0, "only at this port of a hub" },
-	{ "peer", "NAME", OPTION_LIST, FIELD(peers), 0,
-	  "only from, to and of this client of a hub" },
-	{ "reason", "REASON", OPTION_LIST, FIELD(reasons), 0,
-	  "only drops for this reason, as the status names it" },
+	CAPTURE_ROWS,
 	{ "filter", "EXPRESSION", OPTION_TEXT, FIELD(filter), 0, "as of tcpdump, in numbers" },
-	{ "snaplen", "BYTES", OPTION_NUMBER, FIELD(snaplen), 262144, "kept of each packet" },
 	{ "format", "FORMAT", OPTION_TEXT, FIELD(format), 0, "pcapng (default) or pcap" },
-	{ "super-frames", NULL, OPTION_FLAG, FIELD(super_frames), 0,
-	  "large frames as they are carried, not as segments" },
 	{ "count", "N", OPTION_NUMBER, FIELD(count), UINT32_MAX, "end after so many records" },
 	{ "duration", "SECONDS", OPTION_NUMBER, FIELD(duration), COMMAND_WAIT_MAX,
 	  "end after this time" },
@@ -97,6 +104,21 @@ static const struct option_row replay_options[] = {
 	{ "fast", NULL, OPTION_FLAG, FIELD(fast), 0, "without waiting between packets" },
 	{ "loop", "N", OPTION_NUMBER, FIELD(loop), LW_REPLAY_LOOPS_MAX, "so many times" },
 	{ "json", NULL, OPTION_FLAG, FIELD(json), 0, "as JSON, for programs" },
+	{ 0 },
+};
+
+static const struct option_row extcap_options[] = {
+	{ "extcap-interfaces", NULL, OPTION_FLAG, FIELD(extcap_interfaces), 0,
+	  "list running instances as interfaces" },
+	{ "extcap-version", "VERSION", OPTION_TEXT, FIELD(extcap_version), 0, "Wireshark's own" },
+	{ "extcap-interface", "NAME", OPTION_TEXT, FIELD(extcap_interface), 0, "longwire-NAME" },
+	{ "extcap-dlts", NULL, OPTION_FLAG, FIELD(extcap_dlts), 0, "list its link types" },
+	{ "extcap-config", NULL, OPTION_FLAG, FIELD(extcap_config), 0, "list its options" },
+	{ "capture", NULL, OPTION_FLAG, FIELD(capture), 0, "capture from it" },
+	{ "fifo", "FILE", OPTION_TEXT, FIELD(fifo), 0, "where to" },
+	{ "extcap-capture-filter", "EXPRESSION", OPTION_TEXT, FIELD(extcap_filter), 0,
+	  "as of tcpdump, in numbers; without --capture it is checked" },
+	CAPTURE_ROWS,
 	{ 0 },
 };
 
@@ -215,6 +237,16 @@ const struct command command_table[] = {
 		.run = command_replay,
 	},
 	{
+		.name = "extcap",
+		.arguments = "",
+		.help = "be an interface of Wireshark, which calls this",
+		.details =
+			"\nA link to this program in Wireshark's extcap folder (Help, About, Folders)\n"
+			"makes running instances appear among its interfaces.",
+		.options = extcap_options,
+		.run = command_extcap,
+	},
+	{
 		.name = "version",
 		.arguments = "",
 		.help = "say the version",
@@ -274,20 +306,31 @@ static int unknown_command(const char *name)
 	return command_fail(PROGRAM_USAGE, "unknown command \"%s\"; try 'longwire --help'", name);
 }
 
+/* Wireshark does not say extcap: it calls whatever its folder has with these options. */
+static bool is_extcap(const char *word)
+{
+	return !strncmp(word, "--extcap-", 9) || !strcmp(word, "--capture");
+}
+
 int command_main(int argc, char **argv)
 {
 	const struct command *command;
 	struct arguments arguments;
 	struct lw_error error;
+	int words = 2; /* the program's name and the command's */
 
 	if (argc < 2)
 		return command_fail(PROGRAM_USAGE, "no command; try 'longwire --help'");
 	if (!strcmp(argv[1], "--help") || !strcmp(argv[1], "-h") || !strcmp(argv[1], "help"))
 		return print_help(help_program(command_table, command_table_size));
-	command = find_command(!strcmp(argv[1], "--version") ? "version" : argv[1]);
+	if (is_extcap(argv[1]))
+		words = 1;
+	command = find_command(words == 1                      ? "extcap"
+			       : !strcmp(argv[1], "--version") ? "version"
+							       : argv[1]);
 	if (!command)
 		return unknown_command(argv[1]);
-	if (options_parse(command, argc - 2, argv + 2, &arguments, &error) < 0)
+	if (options_parse(command, argc - words, argv + words, &arguments, &error) < 0)
 		return command_fail(PROGRAM_USAGE, "%s: %s; try 'longwire %s --help'",
 				    command->name, error.text, command->name);
 	if (arguments.help)
