@@ -5,7 +5,7 @@
  *
  * Theory of operation. A device gives and takes one packet a call, never blocks, and says with an
  * errno what happened; batches, counters and captures are the flow's. Kernel devices are
- * /dev/net/tun descriptors, one for each queue. Nothing of the interface (MAC, MTU, up, bridge,
+ * /dev/net/tun descriptors, one for each queue. Each queue may be used by a thread of its own. Nothing of the interface (MAC, MTU, up, bridge,
  * addresses) is set here: that is src/network/, in one transaction with its undo.
  */
 #ifndef DEVICE_DEVICE_H
@@ -79,10 +79,10 @@ struct device {
 int device_open(const struct lw_device_options *options, struct device **ret_device,
 		struct lw_error *ret_error);
 /*
- * A pair in memory; each holds at most depth packets (0: 1024) and 4 MiB that the other wrote.
+ * A pair in memory; each queue holds at most depth packets (0: 1024) and 4 MiB that the other wrote.
  * Neither has an offload until its offloads are set; what it has crosses as it is.
  */
-int device_memory_pair(enum lw_layer layer, uint32_t depth, struct device **ret_a,
+int device_memory_pair(enum lw_layer layer, uint32_t depth, uint16_t queues, struct device **ret_a,
 		       struct device **ret_b);
 void device_free(
 	struct device *device); /* a device that we made disappears with its last descriptor */

@@ -4,12 +4,14 @@
  *
  * Each direction is a pipe: a ring of packet descriptions and a ring of bytes, mapped once and
  * touched as they fill. An eventfd is readable exactly while packets wait, or for ever once the
- * writer is gone; it costs a system call only when the pipe becomes empty or stops being so. A pair
- * lives on one thread, as the flows that are made of it.
+ * writer is gone; it costs a system call only when the pipe becomes empty or stops being so. What is
+ * written to a queue comes out of the queue of the same number. Each pipe has a lock, so that the
+ * workers of one end need not know of the other's.
  */
 #include "device/device.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -26,6 +28,7 @@ struct entry {
 };
 
 struct pipe {
+	pthread_mutex_t lock;
 	struct entry *entries;
 	uint32_t depth, first, n; /* entries in use: [first, first + n) modulo depth */
 	uint8_t *bytes;
@@ -35,11 +38,12 @@ struct pipe {
 };
 
 struct memory_pair {
-	struct pipe pipes[2];
+	uint16_t queues;
 	unsigned references;
+	struct pipe pipes[][2]; /* of each queue */
 };
 
-/* An end reads pipes[side] and writes the other. */
+/* An end reads pipes[queue][side] and writes the other. Ends are freed by one thread. */
 struct memory_device {
 	struct device device;
 	struct memory_pair *pair;
@@ -80,15 +84,12 @@ static void copy_out(const struct pipe *pipe, uint8_t *data, size_t length)
 	memcpy(data + before_end, pipe->bytes, length - before_end);
 }
 
-static ssize_t read_packet(struct device *device, uint16_t queue, uint8_t *data, size_t size,
+static ssize_t take_packet(struct pipe *pipe, uint8_t *data, size_t size,
 			   struct lw_offload *ret_offload)
 {
-	struct memory_device *end = container_of(device, struct memory_device, device);
-	struct pipe *pipe = &end->pair->pipes[end->side];
 	const struct entry *entry = &pipe->entries[pipe->first];
 	ssize_t r;
 
-	(void)queue;
 	if (!pipe->n)
 		return pipe->is_writer_gone ? -ENODEV : -EAGAIN;
 	if (entry->length > size) {
@@ -107,6 +108,19 @@ static ssize_t read_packet(struct device *device, uint16_t queue, uint8_t *data,
 	return r;
 }
 
+static ssize_t read_packet(struct device *device, uint16_t queue, uint8_t *data, size_t size,
+			   struct lw_offload *ret_offload)
+{
+	struct memory_device *end = container_of(device, struct memory_device, device);
+	struct pipe *pipe = &end->pair->pipes[queue][end->side];
+	ssize_t r;
+
+	pthread_mutex_lock(&pipe->lock);
+	r = take_packet(pipe, data, size, ret_offload);
+	pthread_mutex_unlock(&pipe->lock);
+	return r;
+}
+
 /* What the kernel refuses on a descriptor of this kind. */
 static bool is_refused(const struct device *device, const struct lw_packet *packet)
 {
@@ -119,15 +133,10 @@ static bool is_refused(const struct device *device, const struct lw_packet *pack
 	return packet->length < IP_MIN || (packet->data[0] >> 4 != 4 && packet->data[0] >> 4 != 6);
 }
 
-static int write_packet(struct device *device, uint16_t queue, const struct lw_packet *packet)
+static int put_packet(struct pipe *pipe, const struct lw_packet *packet)
 {
-	struct memory_device *end = container_of(device, struct memory_device, device);
-	struct pipe *pipe = &end->pair->pipes[!end->side];
 	struct entry *entry = &pipe->entries[(pipe->first + pipe->n) % pipe->depth];
 
-	(void)queue;
-	if (is_refused(device, packet))
-		return -EINVAL;
 	if (pipe->event < 0)
 		return -ENODEV;
 	if (pipe->n == pipe->depth || packet->length > PIPE_BYTES - pipe->used)
@@ -141,13 +150,43 @@ static int write_packet(struct device *device, uint16_t queue, const struct lw_p
 	return 0;
 }
 
+static int write_packet(struct device *device, uint16_t queue, const struct lw_packet *packet)
+{
+	struct memory_device *end = container_of(device, struct memory_device, device);
+	struct pipe *pipe = &end->pair->pipes[queue][!end->side];
+	int r;
+
+	if (is_refused(device, packet))
+		return -EINVAL;
+	pthread_mutex_lock(&pipe->lock);
+	r = put_packet(pipe, packet);
+	pthread_mutex_unlock(&pipe->lock);
+	return r;
+}
+
 static void free_pair(struct memory_pair *pair)
 {
-	for (unsigned i = 0; i < 2; i++) {
-		memory_unmap(pair->pipes[i].entries, pair->pipes[i].depth * sizeof(struct entry));
-		memory_unmap(pair->pipes[i].bytes, PIPE_BYTES);
+	for (unsigned i = 0; i < 2u * pair->queues; i++) {
+		struct pipe *pipe = &pair->pipes[i / 2][i % 2];
+
+		memory_unmap(pipe->entries, pipe->depth * sizeof(struct entry));
+		memory_unmap(pipe->bytes, PIPE_BYTES);
+		pthread_mutex_destroy(&pipe->lock);
 	}
 	free(pair);
+}
+
+static void leave_queue(struct memory_pair *pair, uint16_t queue, unsigned side)
+{
+	struct pipe *ours = &pair->pipes[queue][side], *theirs = &pair->pipes[queue][!side];
+
+	pthread_mutex_lock(&ours->lock);
+	ours->event = -1;
+	pthread_mutex_unlock(&ours->lock);
+	pthread_mutex_lock(&theirs->lock);
+	theirs->is_writer_gone = true;
+	raise_event(theirs);
+	pthread_mutex_unlock(&theirs->lock);
 }
 
 static void free_device(struct device *device)
@@ -155,36 +194,40 @@ static void free_device(struct device *device)
 	struct memory_device *end = container_of(device, struct memory_device, device);
 	struct memory_pair *pair = end->pair;
 
-	if (pair) {
-		pair->pipes[end->side].event = -1;
-		pair->pipes[!end->side].is_writer_gone = true;
-		raise_event(&pair->pipes[!end->side]);
-		if (!--pair->references)
-			free_pair(pair);
+	for (uint16_t i = 0; i < device->queues; i++) {
+		leave_queue(pair, i, end->side);
+		close_fd(&device->descriptors[i]);
 	}
-	close_fd(&device->descriptors[0]);
+	if (!--pair->references)
+		free_pair(pair);
 	free(end);
 }
 
 static const struct device_ops memory_ops = { "memory", read_packet, write_packet, free_device };
 
-static struct memory_pair *make_pair(uint32_t depth)
+static bool open_pipe(struct pipe *pipe, uint32_t depth)
 {
-	struct memory_pair *pair = calloc(1, sizeof(*pair));
+	pthread_mutex_init(&pipe->lock, NULL);
+	pipe->depth = depth;
+	pipe->event = -1;
+	pipe->entries = memory_map(depth * sizeof(struct entry));
+	pipe->bytes = memory_map(PIPE_BYTES);
+	return pipe->entries && pipe->bytes;
+}
+
+static struct memory_pair *make_pair(uint32_t depth, uint16_t queues)
+{
+	struct memory_pair *pair = calloc(1, sizeof(*pair) + queues * sizeof(pair->pipes[0]));
+	bool is_made = true;
 
 	if (!pair)
 		return NULL;
-	for (unsigned i = 0; i < 2; i++) {
-		struct pipe *pipe = &pair->pipes[i];
-
-		pipe->depth = depth;
-		pipe->event = -1;
-		pipe->entries = memory_map(depth * sizeof(struct entry));
-		pipe->bytes = memory_map(PIPE_BYTES);
-		if (!pipe->entries || !pipe->bytes) {
-			free_pair(pair);
-			return NULL;
-		}
+	pair->queues = queues;
+	for (unsigned i = 0; i < 2u * queues; i++)
+		is_made &= open_pipe(&pair->pipes[i / 2][i % 2], depth);
+	if (!is_made) {
+		free_pair(pair);
+		return NULL;
 	}
 	return pair;
 }
@@ -192,45 +235,48 @@ static struct memory_pair *make_pair(uint32_t depth)
 static struct device *make_end(enum lw_layer layer, struct memory_pair *pair, unsigned side)
 {
 	struct memory_device *end = calloc(1, sizeof(*end));
-	int event;
 
 	if (!end)
 		return NULL;
-	event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	if (event < 0) {
-		free(end);
-		return NULL;
-	}
 	end->device.ops = &memory_ops;
 	end->device.layer = layer;
-	end->device.queues = 1;
-	end->device.descriptors[0] = event;
 	end->pair = pair;
 	end->side = side;
-	pair->pipes[side].event = event;
 	pair->references++;
+	for (uint16_t i = 0; i < pair->queues; i++) {
+		int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+		if (event < 0) {
+			free_device(&end->device);
+			return NULL;
+		}
+		end->device.descriptors[end->device.queues++] = event;
+		pair->pipes[i][side].event = event;
+	}
 	return &end->device;
 }
 
-int device_memory_pair(enum lw_layer layer, uint32_t depth, struct device **ret_a,
+int device_memory_pair(enum lw_layer layer, uint32_t depth, uint16_t queues, struct device **ret_a,
 		       struct device **ret_b)
 {
 	struct memory_pair *pair;
 	struct device *a, *b;
 
-	if (depth > DEPTH_MAX || (layer != LW_LAYER_ETHERNET && layer != LW_LAYER_IP))
+	if (depth > DEPTH_MAX || queues < 1 || queues > DEVICE_QUEUES_MAX ||
+	    (layer != LW_LAYER_ETHERNET && layer != LW_LAYER_IP))
 		return -EINVAL;
-	pair = make_pair(depth ? depth : DEPTH_STANDARD);
+	pair = make_pair(depth ? depth : DEPTH_STANDARD, queues);
 	if (!pair)
 		return -ENOMEM;
+	/* Until there are ends, the pair is ours. */
+	pair->references++;
 	a = make_end(layer, pair, 0);
-	if (!a) {
-		free_pair(pair);
-		return -ENOMEM;
-	}
 	b = make_end(layer, pair, 1);
-	if (!b) {
+	if (!--pair->references)
+		free_pair(pair);
+	if (!a || !b) {
 		device_free(a);
+		device_free(b);
 		return -ENOMEM;
 	}
 	*ret_a = a;

@@ -19,6 +19,11 @@
  * cut from (segment.h), which is sealed, sent and written to the far device at once: a third more
  * throughput and a third less CPU. Nothing is waited for: what was read alone goes alone. Captures of
  * device-in see what the device gave.
+ *
+ * Each queue of a device has its own loop: the flow's, until it is moved to a worker's
+ * (loop/crew.h). Queues share nothing that packets change, so that each may be read and written on
+ * its own thread; everything else, also the end of the flow, is control code with all of them moved
+ * back.
  */
 #ifndef FLOW_FLOW_H
 #define FLOW_FLOW_H
@@ -32,6 +37,12 @@ enum { FLOW_BATCH_MAX = 64, FLOW_BUDGET_DEFAULT = 256 * 1024 };
 
 /* Make a flow over a device that it owns from success on. */
 int packet_flow_new(struct lw_loop *loop, struct device *device, struct lw_packet_flow **ret_flow);
+/* lw_packet_flow_pair with so many queues at each end: what is written to one comes out of the one
+ * of the same number. */
+int packet_flow_pair(struct lw_loop *loop, enum lw_layer layer, uint32_t depth, uint16_t queues,
+		     struct lw_packet_flow **ret_a, struct lw_packet_flow **ret_b);
+/* Control code: the queue lives on loop from now on, and has no read armed. 0 or a negative errno. */
+int packet_flow_move_queue(struct lw_packet_flow *flow, uint16_t index, struct lw_loop *loop);
 struct device *packet_flow_device(struct lw_packet_flow *flow);
 /* What its packets may leave undone, and may be written undone at no cost: bits of enum
  * device_offload, which are those of a hello. */

@@ -3,6 +3,7 @@
 #include "flow/flow.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -23,6 +24,9 @@ enum { DOWN_POLL_MS = 250, BUFFER_SIZE = FLOW_BUDGET_DEFAULT + LW_PACKET_MAX };
 
 struct flow_queue {
 	struct lw_packet_flow *flow;
+	struct lw_loop *loop; /* of the worker that uses it */
+	struct lw_flow_counters counters;
+	unsigned callbacks;        /* on the stack */
 	struct loop_source source; /* added while a read is armed and the device is up */
 	struct loop_timer timer;   /* set while a read is armed and the device is down */
 	uint16_t index;
@@ -42,14 +46,18 @@ struct lw_packet_flow {
 	struct lw_loop *loop;
 	struct device *device;
 	struct lw_capture_set *captures;
-	struct lw_flow_counters counters;
 	struct loop_deferred freeing;
-	unsigned callbacks; /* on the stack */
-	bool is_freed;      /* in a callback: the rest follows when it has returned */
-	bool is_gone;
+	bool is_freed; /* in a callback: the rest follows when it has returned */
+	atomic_bool is_gone;
 	uint16_t n_queues;
 	struct flow_queue queues[];
 };
+
+/* One writer, readers anywhere. */
+static void count(uint64_t *counter, uint64_t n)
+{
+	__atomic_store_n(counter, *counter + n, __ATOMIC_RELAXED);
+}
 
 /* What one reading of the device came to. */
 struct batch {
@@ -88,25 +96,25 @@ static void see(struct lw_packet_flow *flow, enum lw_capture_point point,
 }
 
 /* What was read and goes no further. length 0: the device did not hand it out. */
-static void drop_read(struct lw_packet_flow *flow, const uint8_t *data, size_t length,
+static void drop_read(struct flow_queue *queue, const uint8_t *data, size_t length,
 		      enum lw_drop reason)
 {
 	const struct lw_packet packet = { .data = data,
 					  .length = length,
-					  .layer = flow->device->layer,
+					  .layer = queue->flow->device->layer,
 					  .direction = LW_DIRECTION_OUTBOUND };
 
-	flow->counters.drops[reason]++;
-	see(flow, LW_CAPTURE_DROP, &packet, reason);
+	count(&queue->counters.drops[reason], 1);
+	see(queue->flow, LW_CAPTURE_DROP, &packet, reason);
 }
 
 static void take_packet(struct flow_queue *queue, struct batch *batch, const uint8_t *data,
 			size_t length)
 {
-	struct lw_packet_flow *flow = queue->flow;
 	struct lw_offload *offload = &queue->offloads[batch->n];
 	struct lw_packet *packet = &queue->packets[batch->n];
-	enum lw_layer layer = flow->device->layer;
+	enum lw_layer layer = queue->flow->device->layer;
+
 	*packet = (struct lw_packet){
 		.data = data,
 		.length = length,
@@ -115,9 +123,9 @@ static void take_packet(struct flow_queue *queue, struct batch *batch, const uin
 		.direction = LW_DIRECTION_OUTBOUND,
 		.offload = offload_is_work(offload) ? offload : NULL,
 	};
-	flow->counters.read_packets++;
-	flow->counters.read_bytes += length;
-	see(flow, LW_CAPTURE_DEVICE_IN, packet, LW_DROP_NONE);
+	count(&queue->counters.read_packets, 1);
+	count(&queue->counters.read_bytes, length);
+	see(queue->flow, LW_CAPTURE_DEVICE_IN, packet, LW_DROP_NONE);
 	batch->n++;
 }
 
@@ -125,8 +133,7 @@ static void take_packet(struct flow_queue *queue, struct batch *batch, const uin
  * loop. */
 static struct batch read_batch(struct flow_queue *queue)
 {
-	struct lw_packet_flow *flow = queue->flow;
-	struct device *device = flow->device;
+	struct device *device = queue->flow->device;
 	struct batch batch = { 0, 0 };
 	size_t used = 0;
 
@@ -137,11 +144,11 @@ static struct batch read_batch(struct flow_queue *queue)
 		enum lw_drop drop;
 
 		if (length == -EMSGSIZE) {
-			drop_read(flow, data, 0, LW_DROP_TOO_BIG);
+			drop_read(queue, data, 0, LW_DROP_TOO_BIG);
 			continue;
 		}
 		if (length == -EBADMSG) {
-			drop_read(flow, data, 0, LW_DROP_OFFLOAD);
+			drop_read(queue, data, 0, LW_DROP_OFFLOAD);
 			continue;
 		}
 		if (length < 0) {
@@ -150,7 +157,7 @@ static struct batch read_batch(struct flow_queue *queue)
 		}
 		drop = check(device->layer, data, (size_t)length);
 		if (drop != LW_DROP_NONE) {
-			drop_read(flow, data, (size_t)length, drop);
+			drop_read(queue, data, (size_t)length, drop);
 			continue;
 		}
 		take_packet(queue, &batch, data, (size_t)length);
@@ -181,17 +188,25 @@ static size_t join_segments(struct flow_queue *queue, size_t n)
 
 static void finish_free(struct loop_deferred *deferred);
 
+static bool is_in_callback(const struct lw_packet_flow *flow)
+{
+	for (uint16_t i = 0; i < flow->n_queues; i++)
+		if (flow->queues[i].callbacks)
+			return true;
+	return false;
+}
+
 /* The read is over before its callback runs, so that the callback can arm the next. */
 static void deliver(struct flow_queue *queue, size_t n, int error)
 {
 	struct lw_packet_flow *flow = queue->flow;
 
 	queue->is_armed = false;
-	flow->callbacks++;
+	queue->callbacks++;
 	queue->callback(flow, queue->index, n ? queue->packets : NULL, n, error, queue->user);
-	flow->callbacks--;
+	queue->callbacks--;
 	if (flow->is_freed) {
-		if (flow->callbacks == 0)
+		if (!is_in_callback(flow))
 			loop_defer(flow->loop, &flow->freeing);
 		return;
 	}
@@ -203,7 +218,7 @@ static void deliver(struct flow_queue *queue, size_t n, int error)
 static void wait_while_down(struct flow_queue *queue)
 {
 	loop_remove(&queue->source);
-	loop_timer_set_in_ms(queue->flow->loop, &queue->timer, DOWN_POLL_MS);
+	loop_timer_set_in_ms(queue->loop, &queue->timer, DOWN_POLL_MS);
 }
 
 static void on_ready(struct flow_queue *queue, uint32_t events)
@@ -249,8 +264,8 @@ static void on_timer(struct loop_timer *timer)
 
 	if (!queue->is_armed)
 		return;
-	if (loop_add(queue->flow->loop, &queue->source, EPOLLIN) < 0)
-		loop_timer_set_in_ms(queue->flow->loop, &queue->timer, DOWN_POLL_MS);
+	if (loop_add(queue->loop, &queue->source, EPOLLIN) < 0)
+		loop_timer_set_in_ms(queue->loop, &queue->timer, DOWN_POLL_MS);
 	else
 		on_ready(queue, 0);
 }
@@ -275,7 +290,7 @@ int lw_packet_flow_read(struct lw_packet_flow *flow, uint16_t index, size_t byte
 	if (!queue->buffer || (flow->device->coalesces && !queue->joined))
 		return -ENOMEM;
 	if (!queue->source.loop) {
-		r = loop_add(flow->loop, &queue->source, EPOLLIN);
+		r = loop_add(queue->loop, &queue->source, EPOLLIN);
 		if (r < 0)
 			return r;
 	}
@@ -319,24 +334,22 @@ static enum lw_drop drop_of_error(int error)
 	}
 }
 
-static enum lw_drop write_to_device(struct lw_packet_flow *flow, uint16_t index,
-				    const struct lw_packet *packet)
+static enum lw_drop write_to_device(struct flow_queue *queue, const struct lw_packet *packet)
 {
 	int r;
 
-	r = flow->device->ops->write(flow->device, index, packet);
+	r = flow->device->ops->write(flow->device, queue->index, packet);
 	if (r < 0)
 		return drop_of_error(r);
-	flow->counters.written_packets++;
-	flow->counters.written_bytes += packet->length;
-	see(flow, LW_CAPTURE_DEVICE_OUT, packet, LW_DROP_NONE);
+	count(&queue->counters.written_packets, 1);
+	count(&queue->counters.written_bytes, packet->length);
+	see(queue->flow, LW_CAPTURE_DEVICE_OUT, packet, LW_DROP_NONE);
 	return LW_DROP_NONE;
 }
 
 /* What the device will not finish is finished here. After a first error the rest of a super-frame
  * would fare no better. */
-static enum lw_drop write_finished(struct lw_packet_flow *flow, uint16_t index,
-				   const struct lw_packet *packet)
+static enum lw_drop write_finished(struct flow_queue *queue, const struct lw_packet *packet)
 {
 	struct lw_packet segment = *packet;
 	struct segmenter segmenter;
@@ -344,20 +357,19 @@ static enum lw_drop write_finished(struct lw_packet_flow *flow, uint16_t index,
 
 	if (segmenter_init(&segmenter, packet) < 0)
 		return LW_DROP_OFFLOAD;
-	segment.data = flow->queues[index].scratch;
+	segment.data = queue->scratch;
 	segment.offload = NULL;
 	while (drop == LW_DROP_NONE) {
-		segment.length = segmenter_next(&segmenter, flow->queues[index].scratch);
+		segment.length = segmenter_next(&segmenter, queue->scratch);
 		if (segment.length == 0)
 			break;
-		drop = write_to_device(flow, index, &segment);
+		drop = write_to_device(queue, &segment);
 	}
 	return drop;
 }
 
 /* Metadata is judged here for every device alike: only some of them would do it. */
-static enum lw_drop write_packet(struct lw_packet_flow *flow, uint16_t index,
-				 const struct lw_packet *packet)
+static enum lw_drop write_packet(struct flow_queue *queue, const struct lw_packet *packet)
 {
 	enum lw_drop drop = check(packet->layer, packet->data, packet->length);
 	struct lw_packet checked = *packet;
@@ -367,48 +379,50 @@ static enum lw_drop write_packet(struct lw_packet_flow *flow, uint16_t index,
 	if (drop != LW_DROP_NONE)
 		return drop;
 	if (!packet->offload)
-		return write_to_device(flow, index, packet);
+		return write_to_device(queue, packet);
 	if (offload_check(packet->layer, packet->data, packet->length, OFFLOAD_MTU_MAX,
 			  packet->offload, &rebuilt, &header_length) < 0)
 		return LW_DROP_OFFLOAD;
 	checked.offload = offload_is_work(&rebuilt) ? &rebuilt : NULL;
-	if (device_missing_offloads(flow->device, checked.offload))
-		return write_finished(flow, index, &checked);
-	return write_to_device(flow, index, &checked);
+	if (device_missing_offloads(queue->flow->device, checked.offload))
+		return write_finished(queue, &checked);
+	return write_to_device(queue, &checked);
 }
 
-static void drop_written(struct lw_packet_flow *flow, const struct lw_packet *packets, size_t n,
+static void drop_written(struct flow_queue *queue, const struct lw_packet *packets, size_t n,
 			 enum lw_drop reason)
 {
-	flow->counters.drops[reason] += n;
+	count(&queue->counters.drops[reason], n);
 	for (size_t i = 0; i < n; i++)
-		see(flow, LW_CAPTURE_DROP, &packets[i], reason);
+		see(queue->flow, LW_CAPTURE_DROP, &packets[i], reason);
 }
 
 ssize_t lw_packet_flow_write(struct lw_packet_flow *flow, uint16_t index,
 			     const struct lw_packet *packets, size_t n)
 {
+	struct flow_queue *queue;
 	ssize_t accepted = 0;
 
 	if (index >= flow->n_queues)
 		return -EINVAL;
-	if (flow->queues[index].is_taken)
+	queue = &flow->queues[index];
+	if (queue->is_taken)
 		return -ENODEV;
 	for (size_t i = 0; i < n; i++) {
 		if (packets[i].layer != flow->device->layer || packets[i].length > LW_PACKET_MAX)
 			return -EINVAL;
 	}
 	for (size_t i = 0; i < n; i++) {
-		enum lw_drop drop = write_packet(flow, index, &packets[i]);
+		enum lw_drop drop = write_packet(queue, &packets[i]);
 
 		if (drop == LW_DROP_NONE) {
 			accepted++;
 		} else if (drop == LW_DROP_DEVICE_BUSY || drop == LW_DROP_DEVICE_DOWN) {
 			/* What comes later must not overtake, and would fare no better. */
-			drop_written(flow, &packets[i], n - i, drop);
+			drop_written(queue, &packets[i], n - i, drop);
 			break;
 		} else {
-			drop_written(flow, &packets[i], 1, drop);
+			drop_written(queue, &packets[i], 1, drop);
 		}
 	}
 	return accepted;
@@ -422,6 +436,7 @@ static int init_queue(struct lw_packet_flow *flow, uint16_t index)
 	int r;
 
 	queue->flow = flow;
+	queue->loop = flow->loop;
 	queue->index = index;
 	queue->source.fd = flow->device->descriptors[index];
 	queue->source.function = on_source;
@@ -459,6 +474,24 @@ int packet_flow_new(struct lw_loop *loop, struct device *device, struct lw_packe
 	return 0;
 }
 
+int packet_flow_move_queue(struct lw_packet_flow *flow, uint16_t index, struct lw_loop *loop)
+{
+	struct flow_queue *queue = &flow->queues[index];
+	struct loop_timer timer;
+	int r;
+
+	if (queue->loop == loop)
+		return 0;
+	r = loop_timer_init(loop, &timer, on_timer);
+	if (r < 0)
+		return r;
+	disarm(queue);
+	loop_timer_done(queue->loop, &queue->timer);
+	queue->timer = timer;
+	queue->loop = loop;
+	return 0;
+}
+
 int lw_packet_flow_open(struct lw_loop *loop, const struct lw_device_options *options,
 			struct lw_packet_flow **ret_flow, struct lw_error *ret_error)
 {
@@ -482,11 +515,17 @@ int lw_packet_flow_open(struct lw_loop *loop, const struct lw_device_options *op
 int lw_packet_flow_pair(struct lw_loop *loop, enum lw_layer layer, uint32_t depth,
 			struct lw_packet_flow **ret_a, struct lw_packet_flow **ret_b)
 {
+	return packet_flow_pair(loop, layer, depth, 1, ret_a, ret_b);
+}
+
+int packet_flow_pair(struct lw_loop *loop, enum lw_layer layer, uint32_t depth, uint16_t queues,
+		     struct lw_packet_flow **ret_a, struct lw_packet_flow **ret_b)
+{
 	struct device *device_a, *device_b;
 	struct lw_packet_flow *a, *b;
 	int r;
 
-	r = device_memory_pair(layer, depth, &device_a, &device_b);
+	r = device_memory_pair(layer, depth, queues, &device_a, &device_b);
 	if (r < 0)
 		return r;
 	r = packet_flow_new(loop, device_a, &a);
@@ -511,7 +550,7 @@ static void finish_free(struct loop_deferred *deferred)
 	struct lw_packet_flow *flow = container_of(deferred, struct lw_packet_flow, freeing);
 
 	for (uint16_t i = 0; i < flow->n_queues; i++) {
-		loop_timer_done(flow->loop, &flow->queues[i].timer);
+		loop_timer_done(flow->queues[i].loop, &flow->queues[i].timer);
 		memory_unmap(flow->queues[i].buffer, BUFFER_SIZE);
 		memory_unmap(flow->queues[i].joined, BUFFER_SIZE);
 		memory_unmap(flow->queues[i].scratch, LW_PACKET_MAX);
@@ -527,7 +566,7 @@ void lw_packet_flow_free(struct lw_packet_flow *flow)
 	for (uint16_t i = 0; i < flow->n_queues; i++)
 		disarm(&flow->queues[i]);
 	flow->is_freed = true;
-	if (flow->callbacks == 0)
+	if (!is_in_callback(flow))
 		finish_free(&flow->freeing);
 }
 
@@ -576,13 +615,29 @@ int lw_packet_flow_take(struct lw_packet_flow *flow, uint16_t index,
 	return 0;
 }
 
+static uint64_t load(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+static void add_counters(struct lw_flow_counters *sum, const struct lw_flow_counters *counters)
+{
+	sum->read_packets += load(&counters->read_packets);
+	sum->read_bytes += load(&counters->read_bytes);
+	sum->written_packets += load(&counters->written_packets);
+	sum->written_bytes += load(&counters->written_bytes);
+	for (int i = 0; i < LW_DROP_COUNT; i++)
+		sum->drops[i] += load(&counters->drops[i]);
+}
+
 void lw_packet_flow_counters(const struct lw_packet_flow *flow,
 			     struct lw_flow_counters *ret_counters)
 {
-	size_t size = ret_counters->size;
+	struct lw_flow_counters sum = { .size = ret_counters->size };
 
-	memcpy(ret_counters, &flow->counters, MIN(size, sizeof(flow->counters)));
-	ret_counters->size = size;
+	for (uint16_t i = 0; i < flow->n_queues; i++)
+		add_counters(&sum, &flow->queues[i].counters);
+	memcpy(ret_counters, &sum, MIN(sum.size, sizeof(sum)));
 }
 
 struct device *packet_flow_device(struct lw_packet_flow *flow)

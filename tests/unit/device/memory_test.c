@@ -51,7 +51,7 @@ static int make_pair(void **state)
 {
 	struct pair *pair = calloc(1, sizeof(*pair));
 
-	assert_int_equal(device_memory_pair(LW_LAYER_ETHERNET, 0, &pair->a, &pair->b), 0);
+	assert_int_equal(device_memory_pair(LW_LAYER_ETHERNET, 0, 1, &pair->a, &pair->b), 0);
 	*state = pair;
 	return 0;
 }
@@ -161,7 +161,7 @@ static void pair_of_ip__not_ip__is_refused(void **state)
 	struct lw_packet packet = { .data = data, .length = 20, .layer = LW_LAYER_IP };
 
 	(void)state;
-	assert_int_equal(device_memory_pair(LW_LAYER_IP, 4, &a, &b), 0);
+	assert_int_equal(device_memory_pair(LW_LAYER_IP, 4, 1, &a, &b), 0);
 	assert_int_equal(a->ops->write(a, 0, &packet), 0);
 	packet.length = 19;
 	assert_int_equal(a->ops->write(a, 0, &packet), -EINVAL);
@@ -191,7 +191,7 @@ static void pair__depth__bounds_each_direction(void **state)
 	struct device *a, *b;
 
 	(void)state;
-	assert_int_equal(device_memory_pair(LW_LAYER_ETHERNET, 3, &a, &b), 0);
+	assert_int_equal(device_memory_pair(LW_LAYER_ETHERNET, 3, 1, &a, &b), 0);
 	for (unsigned round = 0; round < 3; round++) {
 		for (unsigned i = 0; i < 3; i++)
 			assert_int_equal(put(a, (uint8_t)i, 60), 0);
@@ -253,14 +253,45 @@ static void pair__wrong_arguments__are_refused(void **state)
 	struct device *a = NULL, *b = NULL;
 
 	(void)state;
-	assert_int_equal(device_memory_pair((enum lw_layer)0, 0, &a, &b), -EINVAL);
-	assert_int_equal(device_memory_pair(LW_LAYER_IP, 65537, &a, &b), -EINVAL);
+	assert_int_equal(device_memory_pair((enum lw_layer)0, 0, 1, &a, &b), -EINVAL);
+	assert_int_equal(device_memory_pair(LW_LAYER_IP, 65537, 1, &a, &b), -EINVAL);
 	assert_null(a);
 	assert_null(b);
-	assert_int_equal(device_memory_pair(LW_LAYER_IP, 65536, &a, &b), 0);
+	assert_int_equal(device_memory_pair(LW_LAYER_IP, 65536, 1, &a, &b), 0);
 	device_free(a);
 	device_free(b);
 	device_free(NULL);
+}
+
+static void pair__queues__are_apart(void **state)
+{
+	const uint8_t data[2][20] = { { 0x45, 1 }, { 0x45, 2 } };
+	struct lw_offload offload;
+	struct device *a, *b;
+	uint8_t got[64];
+
+	(void)state;
+	assert_int_equal(device_memory_pair(LW_LAYER_IP, 0, 0, &a, &b), -EINVAL);
+	assert_int_equal(device_memory_pair(LW_LAYER_IP, 0, DEVICE_QUEUES_MAX + 1, &a, &b),
+			 -EINVAL);
+	assert_int_equal(device_memory_pair(LW_LAYER_IP, 0, 2, &a, &b), 0);
+	assert_int_equal(a->queues, 2);
+	for (uint16_t i = 0; i < 2; i++) {
+		const struct lw_packet packet = { .data = data[i],
+						  .length = sizeof(data[i]),
+						  .layer = LW_LAYER_IP };
+
+		assert_int_equal(a->ops->write(a, i, &packet), 0);
+	}
+	for (uint16_t i = 2; i-- > 0;) {
+		assert_int_equal(b->ops->read(b, i, got, sizeof(got), &offload), sizeof(data[i]));
+		assert_memory_equal(got, data[i], sizeof(data[i]));
+		assert_int_equal(b->ops->read(b, i, got, sizeof(got), &offload), -EAGAIN);
+	}
+	device_free(a);
+	for (uint16_t i = 0; i < 2; i++)
+		assert_int_equal(b->ops->read(b, i, got, sizeof(got), &offload), -ENODEV);
+	device_free(b);
 }
 
 int main(void)
@@ -274,6 +305,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(pair__offload__crosses, make_pair, free_pair),
 		cmocka_unit_test_setup_teardown(pair__short_or_long_or_of_another_layer__is_refused,
 						make_pair, free_pair),
+		cmocka_unit_test(pair__queues__are_apart),
 		cmocka_unit_test(pair_of_ip__not_ip__is_refused),
 		cmocka_unit_test_setup_teardown(pair__longer_than_the_buffer__is_skipped_whole,
 						make_pair, free_pair),
