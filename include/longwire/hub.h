@@ -36,7 +36,9 @@ enum {
 	LW_HUB_CLIENTS_MAX = 4096,
 	LW_HUB_LISTEN_MAX = 16,
 	LW_PORT_PINS_MAX = 8,
-	LW_PORT_NAME_SIZE = 64
+	LW_PORT_NAME_SIZE = 64,
+	LW_WORKERS_MAX = 8,
+	LW_STREAMS_MAX = 8,
 };
 
 struct lw_hub_options {
@@ -62,6 +64,12 @@ struct lw_hub_options {
 	 * read it. No error of the file ever hurts a connection; they are counted.
 	 */
 	const char *key_log_file;
+	/*
+	 * Threads that forward packets, the loop's own among them; 0: 1, at most LW_WORKERS_MAX. The
+	 * flow should have as many queues.
+	 */
+	uint32_t workers;
+	uint32_t streams; /* connections of one client at once; 0: 1, at most LW_STREAMS_MAX */
 };
 
 struct lw_peer_options {
@@ -115,7 +123,8 @@ struct lw_port_status {
 	uint64_t sessions; /* that came up */
 	uint64_t rtt_us;
 	uint32_t peer_mtu;
-	uint32_t macs;                             /* learned now */
+	uint32_t streams, streams_up; /* agreed on, and there now; 0: nobody is connected */
+	uint32_t macs;                /* learned now */
 	uint64_t received_packets, received_bytes; /* from the peer */
 	uint64_t sent_packets, sent_bytes;
 	uint64_t drops[LW_DROP_COUNT];
@@ -144,6 +153,7 @@ LW_API bool lw_port_impairment(const struct lw_port *port, enum lw_port_way way,
 struct lw_hub_status {
 	size_t size;
 	uint32_t clients, connected;
+	uint32_t workers;
 	uint32_t macs; /* learned in all */
 	uint64_t handshakes_accepted, handshakes_refused, handshakes_expired;
 	uint32_t handshakes_pending;

@@ -51,6 +51,12 @@ struct lw_tunnel_options {
 	 * read it. No error of the file ever hurts a connection; they are counted.
 	 */
 	const char *key_log_file;
+	/*
+	 * Threads that forward packets, the loop's own among them; 0: 1, at most LW_WORKERS_MAX. The
+	 * flow should have as many queues.
+	 */
+	uint32_t workers;
+	uint32_t streams; /* connections to the hub at once; 0: 1, at most LW_STREAMS_MAX */
 };
 
 LW_API LW_MUST_CHECK int lw_tunnel_new(const struct lw_tunnel_options *options,
@@ -79,10 +85,12 @@ struct lw_tunnel_status {
 	char hub[80]; /* address in use or last tried: "192.0.2.1:8443" */
 	char tls[64]; /* "TLSv1.3, AES-128-GCM"; empty while down */
 	uint32_t mtu;
-	uint64_t rtt_us;        /* smoothed; 0: not measured */
-	uint64_t connects;      /* sessions that came up since the start */
-	char last_failure[240]; /* of the last attempt or session that ended; empty: none */
-	uint64_t retry_ms;      /* until the next attempt; 0: none planned */
+	uint64_t rtt_us; /* smoothed; 0: not measured */
+	uint32_t workers;
+	uint32_t streams, streams_up; /* agreed on, and there now; 0: not connected */
+	uint64_t connects;            /* sessions that came up since the start */
+	char last_failure[240];       /* of the last attempt or session that ended; empty: none */
+	uint64_t retry_ms;            /* until the next attempt; 0: none planned */
 	uint64_t received_packets, received_bytes, sent_packets, sent_bytes;
 	uint64_t drops[LW_DROP_COUNT];
 	char refused_offers[240]; /* what the hub offered and was not accepted, and why; empty:

@@ -232,27 +232,37 @@ static struct memory_pair *make_pair(uint32_t depth, uint16_t queues)
 	return pair;
 }
 
+static bool open_events(struct device *device, uint16_t queues)
+{
+	while (device->queues < queues) {
+		int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+
+		if (event < 0)
+			return false;
+		device->descriptors[device->queues++] = event;
+	}
+	return true;
+}
+
 static struct device *make_end(enum lw_layer layer, struct memory_pair *pair, unsigned side)
 {
 	struct memory_device *end = calloc(1, sizeof(*end));
 
 	if (!end)
 		return NULL;
+	if (!open_events(&end->device, pair->queues)) {
+		while (end->device.queues)
+			close_fd(&end->device.descriptors[--end->device.queues]);
+		free(end);
+		return NULL;
+	}
 	end->device.ops = &memory_ops;
 	end->device.layer = layer;
 	end->pair = pair;
 	end->side = side;
+	for (uint16_t i = 0; i < pair->queues; i++)
+		pair->pipes[i][side].event = end->device.descriptors[i];
 	pair->references++;
-	for (uint16_t i = 0; i < pair->queues; i++) {
-		int event = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-
-		if (event < 0) {
-			free_device(&end->device);
-			return NULL;
-		}
-		end->device.descriptors[end->device.queues++] = event;
-		pair->pipes[i][side].event = event;
-	}
 	return &end->device;
 }
 
@@ -268,15 +278,14 @@ int device_memory_pair(enum lw_layer layer, uint32_t depth, uint16_t queues, str
 	pair = make_pair(depth ? depth : DEPTH_STANDARD, queues);
 	if (!pair)
 		return -ENOMEM;
-	/* Until there are ends, the pair is ours. */
-	pair->references++;
 	a = make_end(layer, pair, 0);
-	b = make_end(layer, pair, 1);
-	if (!--pair->references)
+	if (!a) {
 		free_pair(pair);
-	if (!a || !b) {
+		return -ENOMEM;
+	}
+	b = make_end(layer, pair, 1);
+	if (!b) {
 		device_free(a);
-		device_free(b);
 		return -ENOMEM;
 	}
 	*ret_a = a;

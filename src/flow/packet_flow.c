@@ -338,7 +338,7 @@ static enum lw_drop write_to_device(struct flow_queue *queue, const struct lw_pa
 {
 	int r;
 
-	r = flow->device->ops->write(flow->device, queue->index, packet);
+	r = queue->flow->device->ops->write(queue->flow->device, queue->index, packet);
 	if (r < 0)
 		return drop_of_error(r);
 	count(&queue->counters.written_packets, 1);

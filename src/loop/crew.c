@@ -15,6 +15,7 @@ struct crew {
 	unsigned n;
 	struct worker *others[CREW_MAX - 1];
 	unsigned holds;
+	bool is_leaving; /* freed while it was held */
 	struct mailbox asks;
 };
 
@@ -71,7 +72,10 @@ void crew_free(struct crew *crew)
 {
 	if (!crew)
 		return;
-	assert(!crew->holds);
+	if (crew->holds) {
+		crew->is_leaving = true;
+		return;
+	}
 	for (unsigned i = 1; i < crew->n; i++)
 		worker_free(crew->others[i - 1]);
 	while (crew->asks.receive && mailbox_take(&crew->asks))
@@ -111,6 +115,8 @@ void crew_release(struct crew *crew)
 		return;
 	for (unsigned i = crew->n; i-- > 1;)
 		loop_release(crew_loop(crew, i));
+	if (crew->is_leaving)
+		crew_free(crew);
 }
 
 void crew_ask(struct crew *crew, struct crew_ask *ask)

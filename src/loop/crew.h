@@ -40,7 +40,8 @@ struct crew_ask {
 
 /* n: 1 … CREW_MAX workers with main; 0, -EINVAL, or what making threads came to. */
 int crew_new(struct lw_loop *main, unsigned n, struct crew **ret_crew);
-/* When nothing of anybody is left on the workers' loops. Accepts NULL. */
+/* When nothing of anybody is left on the workers' loops. While it is held: at the release. Accepts
+ * NULL. */
 void crew_free(struct crew *crew);
 
 unsigned crew_size(const struct crew *crew); /* NULL: 1 */

@@ -14,6 +14,7 @@
 #include "base/error.h"
 #include "base/log.h"
 #include "base/random.h"
+#include "tunnel/device_queues.h"
 #include "tunnel/dialer.h"
 #include "tunnel/failure.h"
 
@@ -101,6 +102,8 @@ static void session_ended(struct session *session, const struct session_end *end
 		failure_of_end(&end, (now - session->stream.last_received_ns) / 1000000);
 	struct lw_error error;
 
+	if (session->index > 0)
+		client_stream_ended(tunnel, session, end.text);
 	session_free(session, &tunnel->lingers);
 	if (tunnel->succession.session == session)
 		client_succession_ended(tunnel, end.text);
@@ -111,6 +114,7 @@ static void session_ended(struct session *session, const struct session_end *end
 		lw_capture_event(lw_packet_flow_captures(tunnel->flow), LW_CAPTURE_PEER_LOST,
 				 tunnel->hub.name);
 	client_succession_cancel(tunnel);
+	client_streams_cancel(tunnel);
 	client_forget_next(tunnel);
 	if (tunnel->link == LW_LINK_UP)
 		backoff_lasted(&tunnel->backoff, now - tunnel->up_since_ns);
@@ -140,9 +144,16 @@ void client_settings_applied(const struct lw_error *error, void *user)
 		return;
 	}
 	client_apply_next(tunnel);
-	if (!tunnel->session || tunnel->link != LW_LINK_HELLO)
-		return; /* lost meanwhile: the next session applies them again, which does
-			 * nothing */
+	/* Without a session: lost meanwhile; the next one applies them again, which does nothing. */
+	tunnel->is_configured = tunnel->session != NULL;
+	client_come_up(tunnel);
+}
+
+void client_come_up(struct lw_tunnel *tunnel)
+{
+	if (!tunnel->session || tunnel->link != LW_LINK_HELLO || !tunnel->is_configured ||
+	    !tunnel->bundle.is_complete)
+		return;
 	loop_timer_cancel(&tunnel->timer);
 	link_set(tunnel, LW_LINK_UP);
 	tunnel->up_since_ns = lw_loop_now_ns(tunnel->loop);
@@ -151,7 +162,9 @@ void client_settings_applied(const struct lw_error *error, void *user)
 	log_info("connected to %s (%s)", tunnel->address, tunnel->session->tls);
 	if (tunnel->was_up)
 		lw_provider_set_reasserting(tunnel->provider, false);
+	crew_hold(tunnel->crew);
 	tunnel->was_up = true;
+	crew_release(tunnel->crew);
 	finish_start(tunnel, NULL);
 }
 
@@ -161,6 +174,10 @@ static void session_up(struct session *session)
 {
 	struct lw_tunnel *tunnel = session->user;
 
+	if (session->index > 0) {
+		client_stream_up(session);
+		return;
+	}
 	if (session->predecessor) {
 		tunnel->session = session;
 		client_succeeded(tunnel);
@@ -169,6 +186,15 @@ static void session_up(struct session *session)
 		log_warning("the network's MTU is %u: larger packets will be dropped",
 			    session->peer_hello.mtu);
 	tunnel->hub.mtu = session->peer_hello.mtu;
+	client_streams_open(tunnel);
+}
+
+static void session_worn(struct session *session)
+{
+	if (session->index > 0)
+		client_stream_worn(session);
+	else
+		client_succeed(session);
 }
 
 static void session_packets(struct session *session, const struct lw_packet *packets, size_t n)
@@ -176,14 +202,14 @@ static void session_packets(struct session *session, const struct lw_packet *pac
 	struct lw_tunnel *tunnel = session->user;
 	struct lw_capture_set *captures = lw_packet_flow_captures(tunnel->flow);
 
-	if (!session_is_part_of(session, tunnel->session))
+	if (!bundle_has(&tunnel->bundle, session))
 		return;
 	for (size_t i = 0; i < n; i++)
 		lw_capture_show(captures, LW_CAPTURE_SESSION_IN, &packets[i], tunnel->hub.name,
 				LW_DROP_NONE);
 	if (tunnel->was_up)
 		vswitch_input(tunnel->vswitch, &tunnel->hub, packets, n,
-			      lw_loop_now_ns(tunnel->loop));
+			      lw_loop_now_ns(session->stream.loop));
 	else /* who this client is has not been settled: nothing can be addressed to it */
 		for (size_t i = 0; i < n; i++)
 			vswitch_drop(tunnel->vswitch, &tunnel->hub, &packets[i], LW_DROP_PORT_DOWN);
@@ -200,7 +226,7 @@ static void session_dropped(struct session *session, const struct lw_packet *pac
 static const struct session_ops client_session_ops = {
 	.dropped = session_dropped,
 	.up = session_up,
-	.worn = client_succeed,
+	.worn = session_worn,
 	.packets = session_packets,
 	.settings = client_take_offer,
 	.ended = session_ended,
@@ -209,8 +235,8 @@ static const struct session_ops client_session_ops = {
 static void hub_output(struct vport *vport, const struct lw_packet *packet)
 {
 	struct lw_tunnel *tunnel = container_of(vport, struct lw_tunnel, hub);
-	enum lw_drop drop =
-		tunnel->session ? session_output(tunnel->session, packet) : LW_DROP_PORT_DOWN;
+	struct session *session = bundle_choose(&tunnel->bundle, packet);
+	enum lw_drop drop = session ? session_output(session, packet) : LW_DROP_PORT_DOWN;
 
 	if (unlikely(drop != LW_DROP_NONE))
 		vswitch_drop(tunnel->vswitch, vport, packet, drop);
@@ -223,56 +249,75 @@ static void hub_flush(struct vport *vport)
 {
 	struct lw_tunnel *tunnel = container_of(vport, struct lw_tunnel, hub);
 
-	if (tunnel->session)
-		session_flush(tunnel->session);
+	bundle_flush(&tunnel->bundle);
+}
+
+static unsigned hub_worker(struct vport *vport, const struct lw_packet *packet)
+{
+	return bundle_choose_worker(&container_of(vport, struct lw_tunnel, hub)->bundle, packet);
 }
 
 static void device_output(struct vport *vport, const struct lw_packet *packet)
 {
 	struct lw_tunnel *tunnel = container_of(vport, struct lw_tunnel, device);
 
-	(void)lw_packet_flow_write(tunnel->flow, 0, packet, 1);
+	if (unlikely(!tunnel->flow)) /* it waited for this worker until the tunnel was stopped */
+		vswitch_drop(tunnel->vswitch, vport, packet, LW_DROP_DEVICE_DOWN);
+	else
+		(void)lw_packet_flow_write(tunnel->flow, (uint16_t)crew_self(), packet, 1);
 }
 
-static const struct vport_ops hub_ops = { .output = hub_output, .flush = hub_flush };
-static const struct vport_ops device_ops = { .output = device_output };
+static unsigned device_worker(struct vport *vport, const struct lw_packet *packet)
+{
+	const struct lw_tunnel *tunnel = container_of(vport, struct lw_tunnel, device);
 
-static void read_device(struct lw_tunnel *tunnel);
+	(void)packet;
+	return tunnel->flow ? device_queues_worker(tunnel->flow) : crew_self();
+}
+
+static const struct vport_ops hub_ops = {
+	.output = hub_output,
+	.flush = hub_flush,
+	.worker = hub_worker,
+};
+static const struct vport_ops device_ops = { .output = device_output, .worker = device_worker };
+
+static void device_gone(struct lw_tunnel *tunnel, int error)
+{
+	struct lw_error gone;
+
+	error_set(&gone, 0, LW_DOMAIN_SYSTEM, -error, "the tunnel's interface is gone: %s",
+		  strerror(-error));
+	lw_provider_cancel(tunnel->provider, LW_STOP_PROVIDER_FAILED, &gone);
+}
 
 static void device_packets(struct lw_packet_flow *flow, uint16_t queue,
 			   const struct lw_packet *packets, size_t n, int error, void *user)
 {
 	struct lw_tunnel *tunnel = user;
 
-	(void)flow;
-	(void)queue;
-	if (!n) {
-		struct lw_error gone;
-
-		error_set(&gone, 0, LW_DOMAIN_SYSTEM, -error, "the tunnel's interface is gone: %s",
-			  strerror(-error));
-		lw_provider_cancel(tunnel->provider, LW_STOP_PROVIDER_FAILED, &gone);
+	/* All queues go together; the first one's worker can do something about it. */
+	if (!n && !queue)
+		device_gone(tunnel, error);
+	if (!n)
 		return;
-	}
-	vswitch_input(tunnel->vswitch, &tunnel->device, packets, n, lw_loop_now_ns(tunnel->loop));
-	read_device(tunnel);
-}
-
-static void read_device(struct lw_tunnel *tunnel)
-{
-	if (lw_packet_flow_read(tunnel->flow, 0, 0, device_packets, tunnel) < 0)
+	vswitch_input(tunnel->vswitch, &tunnel->device, packets, n,
+		      lw_loop_now_ns(crew_loop(tunnel->crew, crew_self())));
+	if (lw_packet_flow_read(flow, queue, 0, device_packets, user) < 0)
 		log_error("the tunnel's interface cannot be read");
 }
 
 /* ---- attempts */
 
 int client_session_new(struct lw_tunnel *tunnel, struct handshake_result *result,
-		       struct session *predecessor, struct session **ret_session)
+		       struct session *predecessor, uint32_t index, struct session **ret_session)
 {
 	const struct session_options options = {
 		.side = ADMISSION_CLIENT,
 		.layer = tunnel->layer,
 		.mtu = tunnel->mtu ? tunnel->mtu : 1500,
+		.bundle = &tunnel->bundle,
+		.index = index,
 		.predecessor = predecessor,
 		.ops = &client_session_ops,
 		.user = tunnel,
@@ -302,7 +347,9 @@ static void handshake_done(struct handshake_result *result, void *user)
 			    &error);
 		return;
 	}
-	outcome = client_session_new(tunnel, result, NULL, &tunnel->session);
+	tunnel->is_configured = false;
+	tunnel->bundle.wanted = client_streams_wanted(tunnel);
+	outcome = client_session_new(tunnel, result, NULL, 0, &tunnel->session);
 	if (outcome < 0) {
 		error_errno(&error, -outcome, "%s", tunnel->address);
 		link_failed(tunnel, BACKOFF_LOST, &error);
@@ -392,7 +439,8 @@ static void timer_due(struct loop_timer *timer)
 		client_end_parting(tunnel);
 	else if (tunnel->link == LW_LINK_WAITING)
 		attempt(tunnel);
-	else if (tunnel->link == LW_LINK_HELLO && tunnel->session && !tunnel->is_applying)
+	else if (tunnel->link == LW_LINK_HELLO && tunnel->session && !tunnel->is_applying &&
+		 !tunnel->is_configured)
 		session_finish(tunnel->session, GOODBYE_PROTOCOL, "no settings within 10 s");
 }
 
@@ -435,6 +483,7 @@ static int make_pipe(struct lw_tunnel *tunnel)
 		.is_pipe = true,
 		.between = LW_BETWEEN_DIRECT,
 		.captures = lw_packet_flow_captures(tunnel->flow),
+		.crew = tunnel->crew,
 	};
 	const char *name = lw_packet_flow_name(tunnel->flow);
 	int result = vswitch_new(&options, &tunnel->vswitch);
@@ -468,14 +517,15 @@ void client_dismantle(struct lw_tunnel *tunnel)
 	handshaker_cancel(take_pointer(tunnel->request));
 	tunnel->session = NULL;
 	client_succession_cancel(tunnel);
+	client_streams_done(tunnel);
 	list_for_each_safe(node, &tunnel->sessions)
 		session_free(list_entry(node, struct session, list), &tunnel->lingers);
 	client_forget_next(tunnel);
 	lingers_free(&tunnel->lingers);
 	dialer_free(take_pointer(tunnel->dialer));
 	loop_timer_done(tunnel->loop, &tunnel->timer);
-	if (tunnel->flow)
-		lw_packet_flow_cancel_read(tunnel->flow, 0);
+	if (tunnel->crew)
+		device_queues_close(tunnel->flow, tunnel->crew);
 	port_link_detach(&tunnel->device_link);
 	port_link_detach(&tunnel->hub_link);
 	if (tunnel->vswitch) {
@@ -483,6 +533,7 @@ void client_dismantle(struct lw_tunnel *tunnel)
 		vswitch_remove(tunnel->vswitch, &tunnel->hub);
 	}
 	vswitch_free(take_pointer(tunnel->vswitch));
+	crew_free(take_pointer(tunnel->crew));
 	link_set(tunnel, LW_LINK_IDLE);
 	tunnel->flow = NULL;
 	tunnel->provider = NULL;
@@ -495,6 +546,11 @@ static int set_up(struct lw_tunnel *tunnel, struct lw_error *ret_error)
 	if (result < 0)
 		return result;
 	result = loop_timer_init(tunnel->loop, &tunnel->timer, timer_due);
+	if (result >= 0)
+		result = client_streams_init(tunnel);
+	if (result >= 0)
+		result = crew_new(tunnel->loop, tunnel->workers, &tunnel->crew);
+	bundle_init(&tunnel->bundle, tunnel->crew, 0, tunnel->streams);
 	if (result >= 0)
 		result = make_pipe(tunnel);
 	if (result < 0)
@@ -526,7 +582,8 @@ static void start(struct lw_provider *provider, const struct lw_start_options *o
 		return;
 	}
 	tunnel->starting = done;
-	read_device(tunnel);
+	if (device_queues_open(tunnel->flow, tunnel->crew, device_packets, tunnel) < 0)
+		log_error("the tunnel's interface cannot be read");
 	attempt(tunnel);
 }
 
@@ -555,8 +612,12 @@ static void stop(struct lw_provider *provider, enum lw_stop_reason reason,
 	/* A borrowed flow may be freed as soon as this returns. */
 	port_link_detach(&tunnel->device_link);
 	port_link_detach(&tunnel->hub_link);
-	lw_packet_flow_cancel_read(take_pointer(tunnel->flow), 0);
+	crew_hold(tunnel->crew);
+	device_queues_close(take_pointer(tunnel->flow), tunnel->crew);
+	vswitch_set_captures(tunnel->vswitch, NULL);
+	crew_release(tunnel->crew);
 	client_succession_cancel(tunnel);
+	client_streams_cancel(tunnel);
 	if (tunnel->session) {
 		session_finish(tunnel->session, GOODBYE_NONE, "this end was stopped");
 		loop_timer_set_in_ms(tunnel->loop, &tunnel->timer, PARTING_MS);

@@ -18,7 +18,8 @@
  * reached again. How long to wait is backoff's to say; what of an offer is applied, acceptance's.
  * While UP, a session whose key nears its end is succeeded: another connection is made beside it,
  * to the same address, and takes over (client_succession.c). The link stays UP, and what fails of it
- * is tried again; nobody else is told.
+ * is tried again; nobody else is told. Further streams (bundle.h) are opened when the first has its
+ * hello (client_streams.c), and UP waits for them too.
  *
  * Only an unusable identity or settings that cannot be applied end the tunnel by itself, or any end
  * when it was told to try once.
@@ -30,6 +31,7 @@
 
 #include "base/address.h"
 #include "base/settings.h"
+#include "loop/crew.h"
 #include "switch/vswitch.h"
 #include "tls/credentials.h"
 #include "tunnel/acceptance.h"
@@ -49,6 +51,17 @@ struct succession {
 	struct session *session; /* its hello is awaited */
 };
 
+/* A further stream, and a connection for it that is on its way, by one of the three. */
+struct further_stream {
+	struct lw_tunnel *tunnel;
+	uint32_t index;
+	bool is_under_way, was_told; /* was_told: that it fails */
+	struct loop_timer timer;     /* the next attempt */
+	struct dialer *dialer;
+	struct handshake_request *request;
+	struct session *session; /* its hello is awaited */
+};
+
 struct lw_tunnel {
 	/* Configuration, fixed. */
 	enum lw_layer layer;
@@ -62,6 +75,7 @@ struct lw_tunnel {
 	unsigned accept;
 	struct network_settings local;
 	bool once, inline_handshakes;
+	uint32_t workers, streams;
 	int (*dial)(void *user, int *ret_descriptor);
 	void *dial_user;
 	struct pin identity;
@@ -79,8 +93,15 @@ struct lw_tunnel {
 	struct dialer *dialer;
 	struct handshaker *handshaker;
 	struct handshake_request *request;
-	struct session *session;
+	struct crew *crew;
+	struct bundle bundle;
+	struct session *session; /* the bundle's first, or the one whose hello is awaited */
 	struct succession succession;
+	struct further_stream further[STREAMS_MAX]; /* the first is not used */
+	struct loop_timer streams_away;             /* not all of them have been there */
+	uint32_t fewer_streams;                     /* what could be had lately; 0: all */
+	uint64_t fewer_until_ns;
+	bool is_configured;   /* the settings of this session are in force */
 	struct list sessions; /* all of them, also those that are ending */
 	struct list lingers;
 	struct backoff backoff;
@@ -111,7 +132,9 @@ void client_settings_applied(const struct lw_error *error, void *user);
 int client_ask_dial(struct lw_tunnel *tunnel, int *ret_fd, struct sockaddr_storage *ret_peer);
 /* client.c: a session on what a handshake gave; it takes the socket on success. */
 int client_session_new(struct lw_tunnel *tunnel, struct handshake_result *result,
-		       struct session *predecessor, struct session **ret_session);
+		       struct session *predecessor, uint32_t index, struct session **ret_session);
+/* client.c: settings or streams have come: up, if nothing is missing. */
+void client_come_up(struct lw_tunnel *tunnel);
 /* client_succession.c: the present session wants a successor; one that was on its way is up, or has
  * ended; whatever is under way is given up. */
 void client_succeed(struct session *session);
@@ -126,6 +149,16 @@ void client_attempt_now(struct lw_tunnel *tunnel);
 /* client_sleep.c: the provider's operations. */
 void client_sleep(struct lw_provider *provider, struct lw_completion *done, void *user);
 void client_wake(struct lw_provider *provider, void *user);
+/* client_streams.c: with the start and what follows; while the first stream is up, open the others;
+ * one of them is up, has ended (or came no further), wants a successor. */
+int client_streams_init(struct lw_tunnel *tunnel);
+void client_streams_done(struct lw_tunnel *tunnel);
+uint32_t client_streams_wanted(const struct lw_tunnel *tunnel);
+void client_streams_open(struct lw_tunnel *tunnel);
+void client_streams_cancel(struct lw_tunnel *tunnel);
+void client_stream_up(struct session *session);
+void client_stream_ended(struct lw_tunnel *tunnel, const struct session *session, const char *text);
+void client_stream_worn(struct session *session);
 /* The end of a stop that waits for its goodbye to go: at once. */
 void client_end_parting(struct lw_tunnel *tunnel);
 /* Forget everything of a start; completions are the caller's. */

@@ -82,6 +82,16 @@ static int parse_options(struct lw_tunnel *tunnel, const struct lw_tunnel_option
 	tunnel->accept = options->accept;
 	tunnel->once = options->once;
 	tunnel->inline_handshakes = options->inline_handshakes;
+	if (options->workers > LW_WORKERS_MAX)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "workers: %u is not allowed: 1 to %d", options->workers,
+				 LW_WORKERS_MAX);
+	if (options->streams > LW_STREAMS_MAX)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "streams: %u is not allowed: 1 to %d", options->streams,
+				 LW_STREAMS_MAX);
+	tunnel->workers = MAX(options->workers, 1u);
+	tunnel->streams = MAX(options->streams, 1u);
 	tunnel->dial = options->dial;
 	tunnel->dial_user = options->dial_user;
 	result = parse_pins(tunnel, options, ret_error);
@@ -158,6 +168,9 @@ void lw_tunnel_status(const struct lw_tunnel *tunnel, struct lw_tunnel_status *r
 		.link = told_link(tunnel),
 		.mtu = session ? session->peer_hello.mtu : 0,
 		.rtt_us = session ? session->rtt_us : 0,
+		.workers = tunnel->workers,
+		.streams = tunnel->bundle.n,
+		.streams_up = bundle_count(&tunnel->bundle),
 		.connects = tunnel->connects,
 		.retry_ms = tunnel->retry_due_ns > now ? (tunnel->retry_due_ns - now) / 1000000 : 0,
 	};

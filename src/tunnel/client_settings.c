@@ -87,10 +87,12 @@ static void apply_offer(struct lw_tunnel *tunnel, const struct offer *offer)
 	if (strcmp(tunnel->refused, accepted.refused) && accepted.refused[0])
 		log_warning("of what the hub offered, this was not accepted: %s", accepted.refused);
 	snprintf(tunnel->refused, sizeof(tunnel->refused), "%s", accepted.refused);
+	crew_hold(tunnel->crew);
 	learn_prefixes(tunnel, &accepted);
 	keep_hub_addresses(tunnel, &accepted);
 	if (accepted.settings.mtu)
 		tunnel->device.mtu = accepted.settings.mtu;
+	crew_release(tunnel->crew);
 	tunnel->is_applying = true;
 	lw_provider_set_network_settings(tunnel->provider, &accepted.settings,
 					 client_settings_applied, tunnel);

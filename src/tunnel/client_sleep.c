@@ -23,8 +23,9 @@ void client_wake(struct lw_provider *provider, void *user)
 	(void)provider;
 	if (tunnel->stopping)
 		return;
-	if (tunnel->session && tunnel->link == LW_LINK_UP)
-		session_check(tunnel->session);
-	else
-		client_attempt_now(tunnel);
+	for (uint32_t i = 0; i < tunnel->bundle.n && tunnel->link == LW_LINK_UP; i++)
+		if (tunnel->bundle.members[i])
+			session_check(tunnel->bundle.members[i]);
+		else
+			client_attempt_now(tunnel);
 }

@@ -50,7 +50,7 @@ static void handshake_done(struct handshake_result *result, void *user)
 		client_succession_ended(tunnel, result->error.text);
 	else if (!tunnel->session || !session_may_be_succeeded(tunnel->session))
 		client_succession_ended(tunnel, "the present one is at its end");
-	else if (client_session_new(tunnel, result, tunnel->session, &succession->session) < 0)
+	else if (client_session_new(tunnel, result, tunnel->session, 0, &succession->session) < 0)
 		client_succession_ended(tunnel, "no memory for a session");
 }
 

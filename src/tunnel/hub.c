@@ -12,6 +12,7 @@
 #include "base/value.h"
 #include "flow/flow.h"
 #include "tls/key_log.h"
+#include "tunnel/device_queues.h"
 #include "tunnel/hub_internal.h"
 
 enum { HUB_MTU_DEFAULT = 1500, HUB_MTU_MIN = 576, HUB_MTU_MAX = 9216, PARTING_MS = 250 };
@@ -23,31 +24,29 @@ static void device_output(struct vport *vport, const struct lw_packet *packet)
 	struct lw_hub *hub = container_of(vport, struct lw_port, vport)->hub;
 
 	/* The flow counts what the kernel refuses, by reason. */
-	(void)lw_packet_flow_write(hub->flow, 0, packet, 1);
+	(void)lw_packet_flow_write(hub->flow, (uint16_t)crew_self(), packet, 1);
 }
 
-static const struct vport_ops device_ops = { .output = device_output };
+static unsigned device_worker(struct vport *vport, const struct lw_packet *packet)
+{
+	(void)packet;
+	return device_queues_worker(container_of(vport, struct lw_port, vport)->hub->flow);
+}
 
-static void read_device(struct lw_hub *hub);
+static const struct vport_ops device_ops = { .output = device_output, .worker = device_worker };
 
 static void device_packets(struct lw_packet_flow *flow, uint16_t queue,
 			   const struct lw_packet *packets, size_t n, int error, void *user)
 {
 	struct lw_hub *hub = user;
 
-	(void)flow;
-	(void)queue;
 	if (!n) {
 		log_error("the hub's interface is gone: %s", strerror(-error));
 		return;
 	}
-	vswitch_input(hub->vswitch, &hub->device.vport, packets, n, lw_loop_now_ns(hub->loop));
-	read_device(hub);
-}
-
-static void read_device(struct lw_hub *hub)
-{
-	if (lw_packet_flow_read(hub->flow, 0, 0, device_packets, hub) < 0)
+	vswitch_input(hub->vswitch, &hub->device.vport, packets, n,
+		      lw_loop_now_ns(crew_loop(hub->crew, crew_self())));
+	if (lw_packet_flow_read(flow, queue, 0, device_packets, hub) < 0)
 		log_error("the hub's interface cannot be read");
 }
 
@@ -74,8 +73,7 @@ static int attach_device(struct lw_hub *hub, struct lw_packet_flow *flow)
 	if (result < 0)
 		return result;
 	packet_flow_set_captures(flow, &hub->captures);
-	read_device(hub);
-	return 0;
+	return device_queues_open(flow, hub->crew, device_packets, hub);
 }
 
 /* ---- making */
@@ -140,6 +138,14 @@ static int check_options(const struct lw_hub_options *options, struct lw_error *
 	if (options->mtu && (options->mtu < HUB_MTU_MIN || options->mtu > HUB_MTU_MAX))
 		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
 				 "mtu: %u is not allowed: 576 to 9216", options->mtu);
+	if (options->workers > LW_WORKERS_MAX)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "workers: %u is not allowed: 1 to %d", options->workers,
+				 LW_WORKERS_MAX);
+	if (options->streams > LW_STREAMS_MAX)
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "streams: %u is not allowed: 1 to %d", options->streams,
+				 LW_STREAMS_MAX);
 	if (options->layer == LW_LAYER_ETHERNET &&
 	    (options->between == LW_BETWEEN_KERNEL || options->n_pool || options->n_own_addresses ||
 	     options->n_included_routes || options->dns || options->proxy))
@@ -177,6 +183,7 @@ static int parse_options(struct lw_hub *hub, const struct lw_hub_options *option
 	if (result < 0)
 		return result;
 	hub->n_own = options->n_own_addresses;
+	hub->streams = MAX(options->streams, 1u);
 	result = copy_routes(hub, options, ret_error);
 	return result < 0 ? result : copy_services(hub, options, ret_error);
 }
@@ -197,6 +204,7 @@ static int make_switch(struct lw_hub *hub)
 		.layer = hub->layer,
 		.between = hub->between,
 		.captures = &hub->captures,
+		.crew = hub->crew,
 	};
 	int result = vswitch_new(&options, &hub->vswitch);
 
@@ -278,7 +286,9 @@ int lw_hub_new(struct lw_loop *loop, const struct lw_hub_options *given, struct 
 	if (result >= 0)
 		result = make_handshaker(hub, options, ret_error);
 	if (result >= 0) {
-		result = make_switch(hub);
+		result = crew_new(loop, options->workers ? options->workers : 1, &hub->crew);
+		if (result >= 0)
+			result = make_switch(hub);
 		if (result >= 0)
 			result = update_book(hub);
 		if (result >= 0 && options->flow)
@@ -319,7 +329,7 @@ void lw_hub_free(struct lw_hub *hub)
 	}
 	lingers_free(&hub->lingers);
 	if (hub->flow) {
-		lw_packet_flow_cancel_read(hub->flow, 0);
+		device_queues_close(hub->flow, hub->crew);
 		port_link_done(&hub->device.link);
 		packet_flow_set_captures(hub->flow, NULL);
 		vswitch_remove(hub->vswitch, &hub->device.vport);
@@ -328,6 +338,7 @@ void lw_hub_free(struct lw_hub *hub)
 	loop_timer_done(hub->loop, &hub->second);
 	loop_timer_done(hub->loop, &hub->stopping);
 	vswitch_free(hub->vswitch);
+	crew_free(hub->crew);
 	free(hub->routes);
 	free(hub->dns);
 	free(hub->proxy);
@@ -360,7 +371,7 @@ void lw_hub_stop(struct lw_hub *hub, void (*stopped)(void *user), void *user)
 	list_for_each(node, &hub->ports) {
 		struct lw_port *port = list_entry(node, struct lw_port, list);
 
-		is_idle &= !port->session && !port->joining;
+		is_idle &= !port->session && !port->n_joining;
 		port_end_sessions(port, GOODBYE_SHUTDOWN, "the hub is shutting down");
 	}
 	/* Goodbyes are on their way within this time, or will not arrive. */
@@ -416,6 +427,7 @@ int lw_hub_add_peer(struct lw_hub *hub, const struct lw_peer_options *given,
 	}
 	list_append(&hub->ports, &port->list);
 	hub->n_ports++;
+	hub->homes++;
 	result = update_book(hub);
 	if (result < 0) {
 		port_free(port);
@@ -481,6 +493,8 @@ void lw_port_status(const struct lw_port *port, struct lw_port_status *ret_statu
 		.rtt_us = session ? session->rtt_us : 0,
 		.peer_mtu = session ? session->peer_hello.mtu : 0,
 		.macs = vport_macs(vport),
+		.streams = port->bundle.n,
+		.streams_up = bundle_count(&port->bundle),
 	};
 
 	snprintf(status.name, sizeof(status.name), "%s", port->name);
@@ -507,6 +521,7 @@ void lw_hub_status(const struct lw_hub *hub, struct lw_hub_status *ret_status)
 	struct lw_hub_status status = {
 		.size = sizeof(status),
 		.clients = hub->n_ports,
+		.workers = crew_size(hub->crew),
 		.macs = vswitch_macs(hub->vswitch),
 		.handshakes_accepted = hub->accepted,
 		.handshakes_refused = hub->refused,

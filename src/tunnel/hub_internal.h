@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "capture/point.h"
+#include "loop/crew.h"
 #include "switch/vswitch.h"
 #include "tls/credentials.h"
 #include "tunnel/handshaker.h"
@@ -16,9 +17,15 @@
 enum { PORT_ADDRESSES_MAX = 8, PORT_NETWORKS_MAX = 64, HUB_POOLS_MAX = 4, HUB_OWN_MAX = 8 };
 
 /*
- * A port belongs to a peer's name and lives as long as it is configured. A session comes and goes;
- * joining is one whose hello has not come yet, and replaces or succeeds session when it does.
+ * A port belongs to a peer's name and lives as long as it is configured. Its sessions come and go, in
+ * a bundle, whose first is the one that is shown; joining are those whose hello has not come yet, the
+ * oldest first: as many as may have streams.
  */
+struct port_joining {
+	struct session *session;
+	char address[80];
+};
+
 struct lw_port {
 	struct vport vport;
 	struct port_link link;
@@ -32,8 +39,11 @@ struct lw_port {
 	size_t n_addresses;
 	struct ip_prefix networks[PORT_NETWORKS_MAX];
 	size_t n_networks;
-	struct session *session, *joining;
-	char address[80], joining_address[80];
+	struct bundle bundle;
+	struct session *session; /* the bundle's first, until its end is told */
+	struct port_joining joining[STREAMS_MAX];
+	size_t n_joining;
+	char address[80];
 	int64_t since;
 	uint64_t sessions;
 	struct session_end last_end;
@@ -46,6 +56,9 @@ struct hub_listener {
 
 struct lw_hub {
 	struct lw_loop *loop;
+	struct crew *crew;
+	uint32_t streams; /* granted to each client */
+	unsigned homes;   /* given to ports so far */
 	enum lw_layer layer;
 	uint32_t mtu;
 	enum lw_between between;

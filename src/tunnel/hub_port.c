@@ -86,6 +86,7 @@ int port_parse(struct lw_hub *hub, const struct lw_peer_options *options, struct
 	if (result < 0)
 		return result;
 	port->hub = hub;
+	bundle_init(&port->bundle, hub->crew, hub->homes, hub->streams);
 	port->vport = (struct vport){
 		.ops = &port_vport_ops,
 		.name = port->name,
@@ -217,23 +218,38 @@ static void send_offer(struct lw_port *port, struct session *session)
 		session_finish(session, GOODBYE_RESOURCES, "the settings cannot be sent");
 }
 
+/* Return: whether it was one of those, with where it came from. */
+static bool has_joined(struct lw_port *port, const struct session *session, char address[80])
+{
+	for (size_t i = 0; i < port->n_joining; i++) {
+		if (port->joining[i].session != session)
+			continue;
+		memcpy(address, port->joining[i].address, sizeof(port->joining[i].address));
+		port->n_joining--;
+		memmove(&port->joining[i], &port->joining[i + 1],
+			(port->n_joining - i) * sizeof(port->joining[0]));
+		return true;
+	}
+	return false;
+}
+
 static void session_up(struct session *session)
 {
 	struct lw_port *port = session->user;
-	struct session *old = port->session;
+	char address[80] = "";
 
-	port->joining = NULL;
-	port->session = session;
-	memcpy(port->address, port->joining_address, sizeof(port->address));
-	if (session->predecessor) { /* the peer's presence goes on */
-		log_debug("%s: carries on from %s (%s)", port->name, port->address, session->tls);
+	(void)has_joined(port, session, address);
+	if (session->index == 0) {
+		port->session = session;
+		memcpy(port->address, address, sizeof(port->address));
+	}
+	if (session->predecessor || session->index > 0) { /* the peer's presence goes on */
+		log_debug("%s: stream %u of %u from %s (%s)", port->name, session->index + 1,
+			  port->bundle.n, address, session->tls);
 		return;
 	}
 	port->since = time(NULL);
 	port->sessions++;
-	if (old)
-		session_finish(old, GOODBYE_REPLACED,
-			       "the same identity connected again: its newest session is served");
 	vswitch_flush_port(port->hub->vswitch, &port->vport);
 	take_pool_addresses(port);
 	send_offer(port, session);
@@ -243,25 +259,18 @@ static void session_up(struct session *session)
 			    session->peer_hello.mtu, port->hub->mtu);
 }
 
-static struct session *present_session(struct session *session)
-{
-	struct lw_port *port = session->user;
-
-	return port->session;
-}
-
 static void session_packets(struct session *session, const struct lw_packet *packets, size_t n)
 {
 	struct lw_port *port = session->user;
 	struct lw_hub *hub = port->hub;
 	const struct capture_context context = { .port = port->name };
 
-	if (!session_is_part_of(session, port->session))
+	if (!bundle_has(&port->bundle, session))
 		return; /* replaced: what still comes belongs to nobody */
 	if (capture_is_on(&hub->captures, LW_CAPTURE_SESSION_IN))
 		for (size_t i = 0; i < n; i++)
 			capture_see(&hub->captures, LW_CAPTURE_SESSION_IN, &packets[i], &context);
-	vswitch_input(hub->vswitch, &port->vport, packets, n, lw_loop_now_ns(hub->loop));
+	vswitch_input(hub->vswitch, &port->vport, packets, n, lw_loop_now_ns(session->stream.loop));
 }
 
 static void ignore_settings(struct session *session, const uint8_t *data, size_t length)
@@ -276,6 +285,7 @@ static void session_ended(struct session *session, const struct session_end *end
 {
 	struct lw_port *port = session->user;
 	struct lw_hub *hub = port->hub;
+	char address[80];
 
 	if (port->session == session) {
 		port->session = NULL;
@@ -286,11 +296,12 @@ static void session_ended(struct session *session, const struct session_end *end
 			lw_capture_event(&hub->captures, LW_CAPTURE_PEER_LOST, port->name);
 		log_info("%s: disconnected%s: %s", port->name, end->by_peer ? " by the peer" : "",
 			 end->text);
-	} else if (port->joining == session) {
-		port->joining = NULL;
+	} else if (has_joined(port, session, address)) {
 		port->last_end = *end;
-		log_info("%s: came no further than the handshake from %s: %s", port->name,
-			 port->joining_address, end->text);
+		log_info("%s: came no further than the handshake from %s: %s", port->name, address,
+			 end->text);
+	} else if (session->index > 0) {
+		log_debug("%s: stream %u ended: %s", port->name, session->index + 1, end->text);
 	}
 	session_free(session, &hub->lingers);
 }
@@ -306,7 +317,6 @@ static void session_dropped(struct session *session, const struct lw_packet *pac
 static const struct session_ops hub_session_ops = {
 	.dropped = session_dropped,
 	.up = session_up,
-	.present = present_session,
 	.packets = session_packets,
 	.settings = ignore_settings,
 	.ended = session_ended,
@@ -318,28 +328,35 @@ void port_accept(struct lw_port *port, int fd, struct tls_session *tls, const ch
 		.side = ADMISSION_HUB,
 		.layer = port->hub->layer,
 		.mtu = port->hub->mtu,
+		.bundle = &port->bundle,
 		.ops = &hub_session_ops,
 		.user = port,
 	};
+	struct port_joining *joining;
+	struct session *oldest;
+	char address_of_oldest[80];
 
-	/* An identity has one connection on its way in: the newest. */
-	if (port->joining)
-		session_finish(port->joining, GOODBYE_REPLACED,
-			       "the same identity connected again");
-	port->joining = NULL;
-	if (session_new(port->hub->loop, fd, tls, &options, &port->joining) < 0) {
+	/* An identity has as many connections on their way in as it may have streams: the newest. */
+	if (port->n_joining == port->bundle.wanted) {
+		oldest = port->joining[0].session;
+		(void)has_joined(port, oldest, address_of_oldest);
+		session_finish(oldest, GOODBYE_REPLACED, "the same identity connected again");
+	}
+	joining = &port->joining[port->n_joining];
+	if (session_new(port->hub->loop, fd, tls, &options, &joining->session) < 0) {
 		log_error("%s: no memory for a session", port->name);
 		close(fd);
 		return;
 	}
-	list_append(&port->hub->sessions, &port->joining->list);
-	snprintf(port->joining_address, sizeof(port->joining_address), "%s", address);
+	port->n_joining++;
+	list_append(&port->hub->sessions, &joining->session->list);
+	snprintf(joining->address, sizeof(joining->address), "%s", address);
 }
 
 void port_end_sessions(struct lw_port *port, enum goodbye_code code, const char *text)
 {
-	if (port->joining)
-		session_finish(port->joining, code, text);
+	for (size_t i = 0; i < port->n_joining; i++)
+		session_finish(port->joining[i].session, code, text);
 	if (port->session)
 		session_finish(port->session, code, text);
 }
@@ -347,7 +364,8 @@ void port_end_sessions(struct lw_port *port, enum goodbye_code code, const char 
 void port_drop_sessions(struct lw_port *port, enum goodbye_code code, const char *text)
 {
 	port_end_sessions(port, code, text);
-	port->session = port->joining = NULL;
+	port->session = NULL;
+	port->n_joining = 0;
 	list_for_each_safe(node, &port->hub->sessions) {
 		struct session *session = list_entry(node, struct session, list);
 
@@ -361,8 +379,8 @@ static void output(struct vport *vport, const struct lw_packet *packet)
 	struct lw_port *port = container_of(vport, struct lw_port, vport);
 	struct lw_hub *hub = port->hub;
 	const struct capture_context context = { .port = port->name };
-	enum lw_drop drop =
-		port->session ? session_output(port->session, packet) : LW_DROP_PORT_DOWN;
+	struct session *session = bundle_choose(&port->bundle, packet);
+	enum lw_drop drop = session ? session_output(session, packet) : LW_DROP_PORT_DOWN;
 
 	if (unlikely(drop != LW_DROP_NONE))
 		vswitch_drop(hub->vswitch, vport, packet, drop);
@@ -374,11 +392,15 @@ static void flush(struct vport *vport)
 {
 	struct lw_port *port = container_of(vport, struct lw_port, vport);
 
-	if (port->session)
-		session_flush(port->session);
+	bundle_flush(&port->bundle);
 }
 
-const struct vport_ops port_vport_ops = { .output = output, .flush = flush };
+static unsigned worker(struct vport *vport, const struct lw_packet *packet)
+{
+	return bundle_choose_worker(&container_of(vport, struct lw_port, vport)->bundle, packet);
+}
+
+const struct vport_ops port_vport_ops = { .output = output, .flush = flush, .worker = worker };
 
 int lw_port_impair(struct lw_port *port, unsigned ways, const struct lw_impairment *impairment,
 		   struct lw_error *ret_error)

@@ -68,7 +68,7 @@ void lingers_free(struct list *lingers)
 		linger_free(list_entry(node, struct lingering, list));
 }
 
-void stream_linger(struct stream *stream, struct list *lingers)
+void stream_linger(struct stream *stream, struct lw_loop *loop, struct list *lingers)
 {
 	struct lingering *linger;
 
@@ -77,7 +77,7 @@ void stream_linger(struct stream *stream, struct list *lingers)
 	linger = calloc(1, sizeof(*linger));
 	if (!linger)
 		return; /* the socket is closed at once: the goodbye may be lost, nothing else */
-	linger->loop = stream->loop;
+	linger->loop = loop;
 	list_append(lingers, &linger->list);
 	loop_remove(&stream->source);
 	linger->source =

@@ -128,6 +128,15 @@ void scratch_give_outward(struct scratch *scratch, struct scratch_outward *block
 	give(scratch, &scratch->outward, block);
 }
 
+void scratch_move(struct scratch *from, struct scratch *to, const struct scratch_inward *inward,
+		  const struct scratch_outward *outward)
+{
+	from->inward.n_taken -= inward != NULL;
+	to->inward.n_taken += inward != NULL;
+	from->outward.n_taken -= outward != NULL;
+	to->outward.n_taken += outward != NULL;
+}
+
 bool scratch_is_crowded(const struct scratch *scratch)
 {
 	return scratch->outward.n_taken > SCRATCH_CROWD;

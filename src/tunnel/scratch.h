@@ -87,6 +87,9 @@ struct scratch_outward *scratch_take_outward(struct scratch *scratch);
 /* Both accept NULL. */
 void scratch_give_inward(struct scratch *scratch, struct scratch_inward *block);
 void scratch_give_outward(struct scratch *scratch, struct scratch_outward *block);
+/* The blocks of a stream that leaves from for to, both held; either may be NULL. */
+void scratch_move(struct scratch *from, struct scratch *to, const struct scratch_inward *inward,
+		  const struct scratch_outward *outward);
 /* More than SCRATCH_CROWD collect what they will send. */
 bool scratch_is_crowded(const struct scratch *scratch);
 

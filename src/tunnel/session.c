@@ -41,6 +41,18 @@ static void session_set_state(struct session *session, enum session_state next)
 	session->state = next;
 }
 
+static void hold(const struct session *session)
+{
+	if (session->bundle)
+		crew_hold(session->bundle->crew);
+}
+
+static void release(const struct session *session)
+{
+	if (session->bundle)
+		crew_release(session->bundle->crew);
+}
+
 static uint64_t now_us(const struct session *session)
 {
 	return lw_loop_now_ns(session->loop) / 1000;
@@ -56,11 +68,6 @@ static bool is_live(const struct session *session)
 bool session_may_be_succeeded(const struct session *session)
 {
 	return session->state == SESSION_UP && !session->predecessor && !session->successor;
-}
-
-bool session_is_part_of(const struct session *session, const struct session *present)
-{
-	return present && (session == present || session == present->predecessor);
 }
 
 static void link_sessions(struct session *predecessor, struct session *successor)
@@ -119,19 +126,6 @@ static void got_last(struct session *session)
 	end_drained(session);
 }
 
-/* Hub: a hello may name the session of its own peer that is up, to succeed it, and nothing else. */
-static bool succeeds_present(struct session *session, const struct hello *hello)
-{
-	struct session *present = session->ops->present ? session->ops->present(session) : NULL;
-
-	if (!present || !hello->has_session || hello->succeeds != 1 ||
-	    !session_may_be_succeeded(present) ||
-	    memcmp(present->id, hello->session, sizeof(present->id)) != 0)
-		return false;
-	link_sessions(present, session);
-	return true;
-}
-
 /* The end is decided here; the stream tells it. */
 static void end(struct session *session, const struct session_end *why)
 {
@@ -141,18 +135,19 @@ static void end(struct session *session, const struct session_end *why)
 	session_set_state(session, SESSION_ENDED);
 	loop_timer_cancel(&session->timer);
 	session->stream.scheduler = NULL;
+	loop_undefer(session->loop, &session->moving);
 	unlink_sessions(session);
+	if (session->bundle)
+		bundle_leave(session->bundle, session);
 }
 
-void session_finish(struct session *session, enum goodbye_code code, const char *text)
+static void finish(struct session *session, enum goodbye_code code, const char *text)
 {
 	struct session_end why = { .code = code };
 	struct goodbye goodbye = { .code = (uint32_t)code };
 	uint8_t body[UNIT_GOODBYE_MAX];
 	int length;
 
-	if (session->state == SESSION_ENDED)
-		return;
 	/* It may quote what the peer sent: what we show and what it is told are the same. */
 	goodbye_copy_text(why.text, text);
 	goodbye_copy_text(goodbye.text, text);
@@ -163,9 +158,19 @@ void session_finish(struct session *session, enum goodbye_code code, const char 
 	stream_finish(&session->stream, STREAM_END_LOCAL, text);
 }
 
+void session_finish(struct session *session, enum goodbye_code code, const char *text)
+{
+	if (session->state == SESSION_ENDED)
+		return;
+	hold(session);
+	finish(session, code, text);
+	release(session);
+}
+
+/* Also by a frame, on any worker. */
 static void break_rules(struct session *session, const char *what)
 {
-	session_finish(session, GOODBYE_PROTOCOL, what);
+	stream_break(&session->stream, what);
 }
 
 static void send_hello(struct session *session)
@@ -179,17 +184,21 @@ static void send_hello(struct session *session)
 			    WIRE_OFFLOAD_USO,
 		.rekey = session->is_tls13 ? WIRE_REKEY_UPDATE : WIRE_REKEY_STREAM,
 		.streams = 1,
-		.has_session = session->side == ADMISSION_HUB || session->predecessor,
+		.stream = session->index ? session->index + 1 : 0,
+		.has_session = session->side == ADMISSION_HUB || session->predecessor ||
+			       session->index > 0,
 	};
-	const struct session *named =
-		session->side == ADMISSION_HUB ? session : session->predecessor;
 	uint8_t body[UNIT_HELLO_MAX];
 	int length;
 
-	if (named)
-		memcpy(hello.session, named->id, sizeof(hello.session));
-	if (named && named != session)
-		hello.succeeds = 1;
+	if (hello.has_session)
+		memcpy(hello.session, session->id, sizeof(hello.session));
+	if (session->side == ADMISSION_HUB)
+		hello.streams = bundle_agree(session->bundle, &session->peer_hello);
+	else if (session->bundle)
+		hello.streams = session->bundle->wanted;
+	if (session->side == ADMISSION_CLIENT && session->predecessor)
+		hello.succeeds = session->index + 1;
 	length = hello_encode(&hello, body, sizeof(body));
 	if (length > 0)
 		(void)stream_send(&session->stream, UNIT_HELLO, body, (size_t)length);
@@ -213,11 +222,10 @@ static bool hello_is_good(struct session *session, const struct hello *hello)
 		session_finish(session, GOODBYE_LAYER, text);
 		return false;
 	}
-	if (session->side == ADMISSION_HUB && (hello->has_session || hello->succeeds) &&
-	    !succeeds_present(session, hello)) {
+	if (session->side == ADMISSION_HUB && !bundle_admits(session->bundle, hello)) {
 		session_finish(session, GOODBYE_PROTOCOL,
-			       "further streams are not offered here, only a successor of the "
-			       "present session");
+			       "further streams are not offered here but those that were granted, "
+			       "and only a successor of the present session");
 		return false;
 	}
 	return true;
@@ -257,6 +265,48 @@ static void unit_dropped(const uint8_t *unit, size_t length, enum lw_drop reason
 	session->ops->dropped(session, &packet, reason);
 }
 
+/* Hub: which stream of the present session it is, as its hello says and bundle_admits() checked. */
+static void take_place(struct session *session, const struct hello *hello)
+{
+	if (!hello->has_session)
+		return;
+	memcpy(session->id, hello->session, sizeof(session->id));
+	session->index = (hello->succeeds ? hello->succeeds : hello->stream) - 1;
+	if (hello->succeeds)
+		link_sessions(session->bundle->members[session->index], session);
+}
+
+/* On the worker where it stays. */
+static void come_up(struct session *session)
+{
+	if (session->side == ADMISSION_HUB)
+		send_hello(session);
+	session_set_state(session, SESSION_UP);
+	session->stream.scheduler = session->scheduler;
+	if (session->bundle)
+		bundle_join(session->bundle, session);
+	session->ops->up(session);
+	if (session->predecessor && session->state == SESSION_UP)
+		hand_over(session);
+	session_flush(session);
+}
+
+static void move_and_come_up(struct loop_deferred *deferred)
+{
+	struct session *session = container_of(deferred, struct session, moving);
+	unsigned worker = bundle_worker(session->bundle, session->index);
+
+	hold(session);
+	if (stream_move(&session->stream, crew_loop(session->bundle->crew, worker), worker) < 0) {
+		session_finish(session, GOODBYE_RESOURCES, "out of memory");
+	} else {
+		session->worker = worker;
+		stream_resume(&session->stream);
+		come_up(session);
+	}
+	release(session);
+}
+
 static void got_hello(struct session *session, const struct unit *unit)
 {
 	struct lw_error error;
@@ -278,19 +328,20 @@ static void got_hello(struct session *session, const struct unit *unit)
 		return;
 	}
 	session->peer_hello = hello;
-	if (session->side == ADMISSION_CLIENT)
+	if (session->side == ADMISSION_CLIENT) {
 		session->network_mtu = hello.mtu;
-	session->stream.may_update = session->is_tls13 && hello.rekey == WIRE_REKEY_UPDATE;
-	if (session->side == ADMISSION_HUB)
-		send_hello(session);
-	else
 		memcpy(session->id, hello.session, sizeof(session->id));
-	session_set_state(session, SESSION_UP);
-	session->stream.scheduler = session->scheduler;
-	session->ops->up(session);
-	if (session->predecessor && session->state == SESSION_UP)
-		hand_over(session);
-	session_flush(session);
+	} else {
+		take_place(session, &hello);
+	}
+	session->stream.may_update = session->is_tls13 && hello.rekey == WIRE_REKEY_UPDATE;
+	if (bundle_worker(session->bundle, session->index) == session->worker) {
+		come_up(session);
+		return;
+	}
+	/* Not under the feet of who reads it. */
+	stream_pause(&session->stream);
+	loop_defer(session->loop, &session->moving);
 }
 
 static void got_goodbye(struct session *session, const struct unit *unit)
@@ -469,7 +520,7 @@ static void stream_broken(struct stream *stream, const char *text)
 	struct session *session = container_of(stream, struct session, stream);
 
 	flush_packets(session);
-	break_rules(session, text);
+	session_finish(session, GOODBYE_PROTOCOL, text);
 }
 
 static const struct stream_ops stream_ops = {
@@ -521,9 +572,8 @@ static uint64_t death_ns(const struct session *session)
 	return dead;
 }
 
-static void timer_due(struct loop_timer *timer)
+static void look_after(struct session *session)
 {
-	struct session *session = container_of(timer, struct session, timer);
 	uint64_t now = lw_loop_now_ns(session->loop), dead;
 	bool is_late = session->state == SESSION_HELLO && now >= session->hello_due_ns;
 
@@ -551,6 +601,15 @@ static void timer_due(struct loop_timer *timer)
 		loop_timer_set(session->loop, &session->timer, MIN(dead, session->next_probe_ns));
 }
 
+static void timer_due(struct loop_timer *timer)
+{
+	struct session *session = container_of(timer, struct session, timer);
+
+	hold(session);
+	look_after(session);
+	release(session);
+}
+
 void session_check(struct session *session)
 {
 	if (session->state != SESSION_UP)
@@ -575,6 +634,9 @@ int session_new(struct lw_loop *loop, int fd, struct tls_session *tls,
 	session->side = options->side;
 	session->layer = options->layer;
 	session->mtu = session->network_mtu = options->mtu;
+	session->bundle = options->bundle;
+	session->index = options->index;
+	session->moving.function = move_and_come_up;
 	session->is_tls13 = tls->open.version >= 0x0304;
 	snprintf(session->tls, sizeof(session->tls), "%s", tls->description);
 	result = loop_timer_init(loop, &session->timer, timer_due);
@@ -584,8 +646,14 @@ int session_new(struct lw_loop *loop, int fd, struct tls_session *tls,
 		session_free(session, NULL);
 		return result;
 	}
-	if (options->predecessor)
+	session->stream.crew = session->bundle ? session->bundle->crew : NULL;
+	hold(session);
+	if (session->index && session->bundle)
+		memcpy(session->id, session->bundle->id, sizeof(session->id));
+	if (options->predecessor) {
+		memcpy(session->id, options->predecessor->id, sizeof(session->id));
 		link_sessions(options->predecessor, session);
+	}
 	if (session->side == ADMISSION_HUB)
 		random_bytes(session->id, sizeof(session->id));
 	else
@@ -595,6 +663,7 @@ int session_new(struct lw_loop *loop, int fd, struct tls_session *tls,
 	session->hello_due_ns = lw_loop_now_ns(loop) + SESSION_DEAD_MS * ns_per_ms;
 	loop_timer_set(loop, &session->timer, session->next_probe_ns);
 	stream_flush(&session->stream);
+	release(session);
 	*ret_session = session;
 	return 0;
 }
@@ -603,13 +672,18 @@ void session_free(struct session *session, struct list *lingers)
 {
 	if (!session)
 		return;
+	hold(session);
 	list_remove(&session->list);
+	loop_undefer(session->loop, &session->moving);
 	unlink_sessions(session);
+	if (session->bundle)
+		bundle_leave(session->bundle, session);
 	loop_timer_done(session->loop, &session->timer);
 	if (lingers && session->state == SESSION_ENDED)
-		stream_linger(&session->stream, lingers);
+		stream_linger(&session->stream, session->loop, lingers);
 	stream_done(&session->stream);
 	scheduler_free(session->scheduler);
+	release(session);
 	free(session);
 }
 
@@ -626,9 +700,11 @@ int session_send_settings(struct session *session, const struct offer *offer)
 
 	if (!body)
 		return -ENOMEM;
+	hold(session);
 	result = offer_encode(offer, body, UNIT_SETTINGS_MAX);
 	if (result >= 0)
 		result = stream_send(&session->stream, UNIT_SETTINGS, body, (size_t)result);
+	release(session);
 	free(body);
 	return result;
 }

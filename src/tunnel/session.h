@@ -14,8 +14,12 @@
  *
  * A hello has to come within SESSION_DEAD_MS, whatever else does.
  * session_set_state() is the only writer. Probes go every 3 s each way; any byte counts as life;
- * nothing for 10 s ends it. Every end has a goodbye code and a sentence, ours or the peer's. It has
- * one stream; were there more, a frame would take number flow_hash() mod their number.
+ * nothing for 10 s ends it. Every end has a goodbye code and a sentence, ours or the peer's.
+ *
+ * A peer may be present by several connections: each is a session with one stream, and a bundle
+ * (bundle.h) makes one of them. All of this is control code (loop/crew.h) that holds the crew itself,
+ * but for frames, in and out, which are handled on the worker that the stream lives on. A new session
+ * begins on worker 0 and moves to the worker of its stream's number before it is up.
  *
  * Succession: make before break, for keys that cannot be renewed in place. A client whose key has
  * come far opens another session, whose hello names this one (which only its own peer can); from
@@ -29,6 +33,7 @@
 
 #include <longwire/packet.h>
 
+#include "tunnel/bundle.h"
 #include "tunnel/stream.h"
 #include "wire/message.h"
 
@@ -59,11 +64,9 @@ struct session_ops {
 	/* The peer's hello is good (session->peer_hello). Has it a predecessor, then that drains from
 	 * now on: the owner sends on this one. */
 	void (*up)(struct session *session);
-	/* Hub, or NULL: the session of the same peer that carries its frames, or NULL. */
-	struct session *(*present)(struct session *session);
 	/* Client, or NULL: a successor is wanted. Again with every probe while that is so. */
 	void (*worn)(struct session *session);
-	/* Borrowed until it returns. */
+	/* Borrowed until it returns. On the session's worker, as dropped. */
 	void (*packets)(struct session *session, const struct lw_packet *packets, size_t n);
 	void (*settings)(struct session *session, const uint8_t *data, size_t length); /* client */
 	/* A packet that was taken was given up while it waited. */
@@ -76,6 +79,8 @@ struct session_options {
 	enum admission_side side;
 	enum lw_layer layer;
 	uint32_t mtu;                /* told in hello */
+	struct bundle *bundle;       /* the peer's; borrowed; NULL: it stands alone */
+	uint32_t index;              /* client: the number of its stream, from 0 */
 	struct session *predecessor; /* client: one that is up and session_may_be_succeeded() */
 	const struct session_ops *ops;
 	void *user;
@@ -85,13 +90,17 @@ struct session {
 	struct list list; /* the owner's */
 	const struct session_ops *ops;
 	void *user;
-	struct lw_loop *loop;
+	struct lw_loop *loop; /* worker 0's */
 	enum session_state state;
 	enum admission_side side;
 	enum lw_layer layer;
 	uint32_t mtu, network_mtu; /* ours; the hub's, which is the network's */
 	struct hello peer_hello;
-	uint8_t id[SESSION_ID_SIZE]; /* given by the hub */
+	uint8_t id[SESSION_ID_SIZE]; /* given by the hub; the bundle's */
+	struct bundle *bundle;
+	uint32_t index;  /* of its stream in the bundle */
+	unsigned worker; /* that the stream lives on */
+	struct loop_deferred moving;
 	char tls[64];
 	bool is_tls13;
 	uint64_t rtt_us;
@@ -122,8 +131,6 @@ void session_finish(struct session *session, enum goodbye_code code, const char 
 enum lw_drop session_output(struct session *session, const struct lw_packet *packet);
 void session_flush(struct session *session);
 bool session_may_be_succeeded(const struct session *session);
-/* Whether what it receives belongs to the peer whose present session (may be NULL) is given. */
-bool session_is_part_of(const struct session *session, const struct session *present);
 /* Hub: offer settings. */
 int session_send_settings(struct session *session, const struct offer *offer);
 const char *session_state_name(enum session_state state);

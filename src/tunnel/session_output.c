@@ -25,7 +25,7 @@ static enum lw_drop output_unit(struct session *session, const uint8_t *header,
 		return LW_DROP_QUEUE_FULL;
 	memcpy(p, header, header_length);
 	memcpy(p + header_length, data, length);
-	scheduler_commit(session->scheduler, lw_loop_now_ns(session->loop));
+	scheduler_commit(session->scheduler, lw_loop_now_ns(session->stream.loop));
 	return LW_DROP_NONE;
 }
 
@@ -74,7 +74,7 @@ static enum lw_drop output_offload(struct session *session, const struct lw_pack
 
 enum lw_drop session_output(struct session *session, const struct lw_packet *packet)
 {
-	if (session->state != SESSION_UP)
+	if (session->state != SESSION_UP || unlikely(session->stream.end))
 		return LW_DROP_PORT_DOWN;
 	if (offload_is_work(packet->offload))
 		return output_offload(session, packet);

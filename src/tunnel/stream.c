@@ -16,12 +16,31 @@ bool stream_is_open(const struct stream *stream)
 	return !stream->end;
 }
 
+/* Whether what is no packet can be handled here; who can do so is asked otherwise. */
+static bool is_control(struct stream *stream)
+{
+	if (likely(!crew_self()))
+		return true;
+	crew_ask(stream->crew, &stream->ask);
+	return false;
+}
+
 static void tell_end(struct loop_deferred *deferred)
 {
 	struct stream *stream = container_of(deferred, struct stream, ending);
+	struct crew *crew = stream->crew;
 
-	if (stream->end)
-		stream->ops->ended(stream, stream->end, stream->end_text);
+	if (!stream->end || !is_control(stream))
+		return;
+	crew_hold(crew);
+	stream->ops->ended(stream, stream->end, stream->end_text);
+	crew_release(crew);
+}
+
+/* Nothing is read or delivered. */
+static bool is_stopped(const struct stream *stream)
+{
+	return stream->end || stream->is_paused || stream->is_asking;
 }
 
 /* Bytes of sealed records that still wait to be sent. */
@@ -69,7 +88,7 @@ static void make_room(struct stream *stream)
 
 static void watch_socket(struct stream *stream)
 {
-	loop_modify(&stream->source, (stream->is_paused ? 0u : (uint32_t)EPOLLIN) |
+	loop_modify(&stream->source, (is_stopped(stream) ? 0u : (uint32_t)EPOLLIN) |
 					     (stream->is_blocked ? (uint32_t)EPOLLOUT : 0u));
 }
 
@@ -265,10 +284,12 @@ static bool seal_last(struct stream *stream)
 
 static void tell_drained(struct stream *stream)
 {
-	if (likely(stream->last != STREAM_LAST_SEALED))
+	if (likely(stream->last != STREAM_LAST_SEALED) || !is_control(stream))
 		return;
 	stream->last = STREAM_LAST_SENT;
+	crew_hold(stream->crew);
 	stream->ops->drained(stream);
+	crew_release(stream->crew);
 }
 
 static bool has_to_say(const struct stream *stream)
@@ -363,24 +384,52 @@ void stream_finish(struct stream *stream, enum stream_end end, const char *text)
 	finish_with_alert(stream, end, text, RECORD_ALERT_CLOSE_NOTIFY);
 }
 
+/* Packets are handled where the stream lives, everything else on worker 0. Return: false when it
+ * is the other's turn. */
+static bool is_ours(struct stream *stream, bool is_packet)
+{
+	if (is_packet ? crew_self() == stream->worker : is_control(stream))
+		return true;
+	if (is_packet)
+		loop_defer(stream->loop, &stream->reading);
+	else
+		stream->is_asking = true;
+	return false;
+}
+
+static void deliver(struct stream *stream, enum unit_result result, const struct unit *unit)
+{
+	if (result != UNIT_OK)
+		stream->ops->broken(stream, unit_result_text(result));
+	else
+		stream->ops->unit(stream, unit);
+}
+
 /* Give every whole unit to the owner; keep the beginning of the next. */
 static void deliver_units(struct stream *stream)
 {
 	size_t offset = 0, needed;
 	struct unit unit;
 
-	while (!stream->end && !stream->is_paused) {
+	while (!is_stopped(stream)) {
 		enum unit_result result =
 			unit_decode(stream->inward->plain + offset, stream->plain_length - offset,
 				    stream->frame_max, &unit, &needed);
 
-		if (result == UNIT_NEED_MORE)
+		bool is_packet = result == UNIT_OK &&
+				 (unit.type == UNIT_FRAME || unit.type == UNIT_OFFLOAD_FRAME);
+
+		if (result == UNIT_NEED_MORE || !is_ours(stream, is_packet))
 			break;
-		if (result != UNIT_OK) {
-			stream->ops->broken(stream, unit_result_text(result));
-			break;
+		if (likely(is_packet)) {
+			stream->ops->unit(stream, &unit);
+		} else {
+			crew_hold(stream->crew);
+			deliver(stream, result, &unit);
+			crew_release(stream->crew);
 		}
-		stream->ops->unit(stream, &unit);
+		if (result != UNIT_OK)
+			break;
 		offset += UNIT_HEADER_SIZE + unit.length;
 	}
 	stream->ops->batch_end(stream);
@@ -408,7 +457,7 @@ static void open_records(struct stream *stream)
 		stream->opened_bytes += opened.plain;
 		stream->owes_update |= opened.answer_update;
 		deliver_units(stream);
-	} while (status == RECORD_FULL && !stream->end && !stream->is_paused);
+	} while (status == RECORD_FULL && !is_stopped(stream));
 
 	stream->receive_length -= offset;
 	if (offset && stream->receive_length)
@@ -416,7 +465,9 @@ static void open_records(struct stream *stream)
 			stream->receive_length);
 	if (stream->owes_update)
 		stream_flush(stream);
-	if (stream->is_paused) /* how it ends is told again, behind what waits */
+	if (stream->is_asking && !stream->end)
+		watch_socket(stream);
+	if (is_stopped(stream)) /* how it ends is told again, behind what waits */
 		return;
 	if (status == RECORD_CLOSED)
 		stream_finish(stream, STREAM_END_CLOSED, "closed by the peer");
@@ -458,7 +509,7 @@ static void socket_event(struct loop_source *source, uint32_t events)
 {
 	struct stream *stream = container_of(source, struct stream, source);
 
-	if (!stream->is_paused && events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+	if (!is_stopped(stream) && events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
 		receive(stream);
 		give_inward(stream);
 	} else if (events & (EPOLLHUP | EPOLLERR)) {
@@ -506,7 +557,7 @@ static void read_waiting(struct loop_deferred *deferred)
 {
 	struct stream *stream = container_of(deferred, struct stream, reading);
 
-	if (stream->end || stream->is_paused)
+	if (is_stopped(stream))
 		return;
 	if (!take_inward(stream)) {
 		stream_finish(stream, STREAM_END_LOST, "no memory for what is received");
@@ -514,6 +565,40 @@ static void read_waiting(struct loop_deferred *deferred)
 	}
 	open_records(stream);
 	give_inward(stream);
+}
+
+/* Control code, for a stream of another worker, which found what is not for it. */
+static void serve(struct crew_ask *ask)
+{
+	struct stream *stream = container_of(ask, struct stream, ask);
+
+	stream->is_asking = false;
+	if (stream->end) {
+		stream->ops->ended(stream, stream->end, stream->end_text);
+		return;
+	}
+	if (stream->broken)
+		stream->ops->broken(stream, stream->broken);
+	if (!unsent(stream))
+		tell_drained(stream);
+	if (stream->plain_length && !is_stopped(stream))
+		deliver_units(stream);
+	if (stream->end)
+		return;
+	watch_socket(stream);
+	loop_defer(stream->loop, &stream->reading);
+}
+
+void stream_break(struct stream *stream, const char *text)
+{
+	if (!is_control(stream)) {
+		stream->broken = text;
+		stream->is_asking = true;
+		return;
+	}
+	crew_hold(stream->crew);
+	stream->ops->broken(stream, text);
+	crew_release(stream->crew);
 }
 
 void stream_pause(struct stream *stream)
@@ -548,6 +633,7 @@ int stream_init(struct stream *stream, struct lw_loop *loop, int fd, struct tls_
 		.source = { .fd = fd, .function = socket_event },
 		.reading = { .function = read_waiting },
 		.ending = { .function = tell_end },
+		.ask = { .function = serve },
 	};
 	result = allocate(stream, session);
 	if (result >= 0)
@@ -563,8 +649,41 @@ int stream_init(struct stream *stream, struct lw_loop *loop, int fd, struct tls_
 	return 0;
 }
 
+int stream_move(struct stream *stream, struct lw_loop *loop, unsigned worker)
+{
+	struct scratch *scratch = scratch_use(loop);
+	uint32_t events = stream->source.events;
+	struct loop_timer stall;
+	int result;
+
+	if (!scratch)
+		return -ENOMEM;
+	result = loop_timer_init(loop, &stall, stalled);
+	loop_remove(&stream->source);
+	if (result >= 0)
+		result = loop_add(loop, &stream->source, events);
+	if (result < 0) {
+		loop_timer_done(loop, &stall);
+		scratch_leave(scratch);
+		return result;
+	}
+	loop_undefer(stream->loop, &stream->reading);
+	loop_timer_done(stream->loop, &stream->stall);
+	scratch_move(stream->scratch, scratch, stream->inward, stream->outward);
+	scratch_leave(stream->scratch);
+	stream->stall = stall;
+	stream->scratch = scratch;
+	stream->loop = loop;
+	stream->worker = worker;
+	if (stream->is_blocked)
+		loop_timer_set_in_ms(loop, &stream->stall, STREAM_STALL_MS);
+	loop_defer(loop, &stream->reading);
+	return 0;
+}
+
 static void release(struct stream *stream)
 {
+	crew_withdraw(stream->crew, &stream->ask);
 	loop_undefer(stream->loop, &stream->reading);
 	loop_undefer(stream->loop, &stream->ending);
 	loop_timer_done(stream->loop, &stream->stall);

@@ -18,6 +18,10 @@
  * as much was sealed on it as RECORD_RENEW_AT says, if the session knows that the peer follows
  * (may_update); else another stream succeeds this one, or it ends when the key may seal no more.
  *
+ * Workers. A stream lives on one worker of a crew (loop/crew.h), in whose loop it reads, sends, and
+ * delivers packets. Its owner is told of everything else on worker 0, with the crew held: until it
+ * has been, the stream reads no further. What others do with it is control code, but offer and flush.
+ *
  * Succession. One that is told stream_say_last() takes no more, seals what waits and then UNIT_LAST,
  * and says when that has gone to the socket (drained). A stream can be paused: nothing is read from
  * its socket, and what has been read stays where it is, until it is resumed.
@@ -30,7 +34,7 @@
 #include <stdint.h>
 
 #include "base/list.h"
-#include "loop/loop.h"
+#include "loop/crew.h"
 #include "tls/handshake.h"
 #include "tunnel/receive_window.h"
 #include "tunnel/scratch.h"
@@ -55,7 +59,8 @@ enum stream_end {
 };
 
 struct stream_ops {
-	/* One unit; the view is good until batch_end has returned. */
+	/* One unit; the view is good until batch_end has returned. Those that carry a packet, and
+	 * batch_end, on the stream's worker; everything else on worker 0, held. */
 	void (*unit)(struct stream *stream, const struct unit *unit);
 	void (*batch_end)(struct stream *stream);
 	/* What came is no unit; the owner ends the stream, with the reason told to the peer. */
@@ -71,7 +76,9 @@ enum stream_last { STREAM_LAST_NO = 0, STREAM_LAST_WANTED, STREAM_LAST_SEALED, S
 
 struct stream {
 	const struct stream_ops *ops;
-	struct lw_loop *loop;
+	struct lw_loop *loop; /* the worker's */
+	struct crew *crew;    /* the owner's to set; NULL: one worker */
+	unsigned worker;
 	struct scheduler *scheduler; /* the session's; NULL until it is up */
 	uint32_t frame_max;          /* largest frame that may come */
 	uint64_t last_received_ns;
@@ -91,11 +98,14 @@ struct stream {
 	size_t receive_length, plain_length, send_offset, send_length, control_length, staged;
 	enum stream_end end; /* 0: open */
 	char end_text[160];
-	bool owes_update;  /* the peer asked for a new key of ours */
-	bool may_update;   /* the peer said `update`, in TLS 1.3 */
-	uint64_t renewals; /* of our own key */
-	bool is_blocked;   /* the socket took no more; writability is awaited */
-	bool is_paused;    /* nothing is read */
+	bool owes_update;   /* the peer asked for a new key of ours */
+	bool may_update;    /* the peer said `update`, in TLS 1.3 */
+	uint64_t renewals;  /* of our own key */
+	bool is_blocked;    /* the socket took no more; writability is awaited */
+	bool is_paused;     /* nothing is read */
+	bool is_asking;     /* likewise, until worker 0 has handled what is next */
+	const char *broken; /* what stream_break() was told there */
+	struct crew_ask ask;
 	enum stream_last last;
 };
 
@@ -121,6 +131,11 @@ bool stream_offer(struct stream *stream, const uint8_t *header, size_t header_le
 void stream_flush(struct stream *stream);
 /* Take no more, and say so behind what waits; it goes with the next flushes. */
 void stream_say_last(struct stream *stream);
+/* Within unit(): it broke a rule. text is the owner's for ever, unless on worker 0. */
+void stream_break(struct stream *stream, const char *text);
+/* Control code, not within a callback of the stream's: it lives there from now on. 0 or a negative
+ * errno: then all that is left to do is to end it. */
+int stream_move(struct stream *stream, struct lw_loop *loop, unsigned worker);
 /* Also within unit(): the units behind that one wait, too. */
 void stream_pause(struct stream *stream);
 void stream_resume(struct stream *stream); /* from the deferred pass; idempotent */
@@ -132,9 +147,9 @@ bool stream_is_open(const struct stream *stream);
 /*
  * Give the socket of an ended stream away to linger: its last bytes are sent and what comes is
  * thrown away until the peer's FIN, at most STREAM_LINGER_MS. It stays in lingers (a list of the
- * owner's) until then.
+ * owner's) until then, and on loop.
  */
-void stream_linger(struct stream *stream, struct list *lingers);
+void stream_linger(struct stream *stream, struct lw_loop *loop, struct list *lingers);
 /* Close all of them now. */
 void lingers_free(struct list *lingers);
 

@@ -99,6 +99,8 @@ static int fill(struct tree *map, const struct hello *hello)
 		return -ENOMEM;
 	if (hello->has_session && tree_add_text(map, "session", session) < 0)
 		return -ENOMEM;
+	if (hello->stream && tree_add_uint(map, "stream", hello->stream) < 0)
+		return -ENOMEM;
 	if (hello->succeeds && tree_add_uint(map, "succeeds", hello->succeeds) < 0)
 		return -ENOMEM;
 	return 0;
@@ -174,6 +176,7 @@ static int read_hello(const struct tree *map, struct hello *hello, struct lw_err
 		       &hello->max_unit, error) < 0 ||
 	    field_uint(map, "streams", FIELD_REQUIRED, 1, STREAMS_MAX, &hello->streams, error) <
 		    0 ||
+	    field_uint(map, "stream", FIELD_OPTIONAL, 0, STREAMS_MAX, &hello->stream, error) < 0 ||
 	    field_uint(map, "succeeds", FIELD_OPTIONAL, 0, STREAMS_MAX, &hello->succeeds, error) <
 		    0 ||
 	    read_offloads(map, &hello->offloads, error) < 0)

@@ -21,7 +21,7 @@ enum wire_rekey { WIRE_REKEY_STREAM = 1, WIRE_REKEY_UPDATE = 2 };
 /*
  * hello:
  * {"version":1,"layer":"ethernet","mtu":1500,"max-unit":65571,"offloads":[],"rekey":"stream","streams":1,
- *         "session":"<32 hex>","succeeds":0}. Unknown keys are ignored (they are how a later
+ *         "session":"<32 hex>","stream":1,"succeeds":0}. Unknown keys are ignored (they are how a later
  * version says more).
  */
 struct hello {
@@ -32,7 +32,8 @@ struct hello {
 	uint32_t max_unit; /* largest unit it takes, 2048 … UNIT_SIZE_MAX */
 	uint32_t offloads; /* bits of enum wire_offload */
 	enum wire_rekey rekey;
-	uint32_t streams; /* the most it wants, 1 … STREAMS_MAX */
+	uint32_t streams; /* client: the most it wants; hub: what it grants; 1 … STREAMS_MAX */
+	uint32_t stream;  /* which of them this one is, 1-based; 0: not said, the first */
 	bool has_session; /* hub: always; client: for a further stream */
 	uint8_t session[SESSION_ID_SIZE];
 	uint32_t succeeds; /* the stream that this one succeeds, 1-based; 0: none */

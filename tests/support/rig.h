@@ -14,7 +14,7 @@
 #include "loop/loop.h"
 #include "tls/credentials.h"
 
-enum { RIG_CLIENTS_MAX = 128, RIG_FRAMES_MAX = 4096 };
+enum { RIG_CLIENTS_MAX = 128, RIG_FRAMES_MAX = 4096, RIG_WIRES_MAX = 12 };
 
 /* What came out of a memory device. */
 struct rig_host {
@@ -44,9 +44,10 @@ struct rig_client {
 	struct lw_tunnel *tunnel;
 	struct lw_connection *connection;
 	struct rig_host host;
-	struct rig_wire wires[2], *wire; /* the newest of two at most */
-	bool keeps_wires;                /* a new one does not cut the one before it */
-	bool is_unreachable;             /* dialing fails */
+	struct rig_wire wires[RIG_WIRES_MAX], *wire; /* the newest */
+	size_t n_wires;                              /* at once; 2 */
+	bool keeps_wires;                            /* a new one does not cut the one before it */
+	bool is_unreachable;                         /* dialing fails */
 	bool is_black_hole_up, is_black_hole_down;
 	size_t chunk;     /* bytes passed on at a time; 0: all */
 	uint64_t flip_at; /* corrupt the byte at this offset towards the hub; 0: none */
@@ -60,6 +61,8 @@ struct rig {
 	enum lw_layer layer;
 	struct lw_loop *loop;
 	uint64_t now_ns;
+	bool has_real_clock;       /* needed where there are threads: time passes by itself */
+	uint32_t workers, streams; /* of the hub; devices have a queue for each worker */
 	char folder[64];
 	struct pin hub_pin;
 	struct lw_hub *hub;
@@ -70,6 +73,9 @@ struct rig {
 
 /* with_device: the hub has a memory device. Asserts on failure. */
 struct rig *rig_new(enum lw_layer layer, bool with_device);
+/* The same with that many workers, granting that many streams; with more than one worker on the real
+ * clock. */
+struct rig *rig_new_wide(enum lw_layer layer, uint32_t workers, uint32_t streams);
 void rig_free(struct rig *rig);
 /* The hub again, from nothing (all its ports with it): after rig_hub_kill. */
 void rig_hub_start(struct rig *rig);
@@ -99,7 +105,8 @@ void rig_cut_wire(struct rig_wire *wire);
 /* A host behind a memory device of its own; host->near is for the product. */
 void rig_open_host(struct rig *rig, struct rig_host *host);
 void rig_close_host(struct rig_host *host);
-/* As the host behind a device. */
+/* As the host behind a device; into which of its queues. Return: whether there was room. */
+bool rig_write_queue(struct rig_host *host, uint16_t queue, const void *data, size_t length);
 void rig_write(struct rig_host *host, const void *data, size_t length);
 void rig_forget(struct rig_host *host);
 /* How many frames equal to data came. */

@@ -29,6 +29,7 @@ static const struct hello sample = {
 	.streams = STREAMS_MAX,
 	.has_session = true,
 	.session = { 0, 1, 0x7f, 0x80, 0xff, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15 },
+	.stream = 2,
 	.succeeds = 3,
 };
 
@@ -48,6 +49,7 @@ static void assert_hello_equal(const struct hello *a, const struct hello *b)
 	assert_int_equal(a->streams, b->streams);
 	assert_int_equal(a->has_session, b->has_session);
 	assert_memory_equal(a->session, b->session, SESSION_ID_SIZE);
+	assert_int_equal(a->stream, b->stream);
 	assert_int_equal(a->succeeds, b->succeeds);
 }
 
