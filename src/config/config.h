@@ -100,6 +100,8 @@ struct client_config { /* an entry of clients: */
 
 struct hub_config {
 	int layer;
+	int workers; /* CONFIG_WORKERS_AUTO: one for each processor */
+	uint32_t streams;
 	struct string_list listen;
 	char *identity; /* resolved */
 	uint32_t mtu;
@@ -120,6 +122,8 @@ struct hub_config {
 
 struct tunnel_config {
 	int layer;
+	int workers;
+	uint32_t streams;
 	struct string_list hub_address;
 	struct string_list hub_pin;
 	char *identity;
@@ -134,6 +138,8 @@ struct tunnel_config {
 	bool inject;
 	char *key_log;
 };
+
+enum { CONFIG_WORKERS_AUTO = 1000 };
 
 enum config_kind { CONFIG_HUB = 1, CONFIG_TUNNEL = 2 };
 

@@ -28,6 +28,15 @@ const struct schema_word dns_protocol_words[] = {
 	{ NULL, 0 },
 };
 
+const struct schema_word workers_words[] = {
+	{ "1", 1 },  { "2", 2 }, { "3", 3 },
+	{ "4", 4 },  { "5", 5 }, { "6", 6 },
+	{ "7", 7 },  { "8", 8 }, { "auto", CONFIG_WORKERS_AUTO },
+	{ NULL, 0 },
+};
+
+_Static_assert(LW_WORKERS_MAX == 8, "workers_words names each number of workers");
+
 static const struct schema_word between_words[] = {
 	{ "isolated", LW_BETWEEN_ISOLATED },
 	{ "direct", LW_BETWEEN_DIRECT },
@@ -98,6 +107,8 @@ static const struct schema_row rows[] = {
 	IMPAIRMENTS_ROW(struct hub_config),
 	INJECT_ROW(struct hub_config),
 	KEY_LOG_ROW(struct hub_config),
+	WORKERS_ROW(struct hub_config),
+	STREAMS_ROW(struct hub_config, "connections that each client may have at once"),
 	{ .path = "settings.mtu",
 	  .kind = SCHEMA_REFUSED,
 	  .help = "a hub offers its own mtu: write it at the top level" },

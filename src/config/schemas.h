@@ -23,6 +23,7 @@ extern const struct schema tunnel_schema;
 
 extern const struct schema_word layer_words[];
 extern const struct schema_word carrier_words[];
+extern const struct schema_word workers_words[];
 extern const struct schema_word dns_protocol_words[];
 
 enum {
@@ -66,6 +67,18 @@ enum {
 		.path = "inject", .kind = SCHEMA_BOOL, .offset = offsetof(type, inject),  \
 		.standard = "false",                                                      \
 		.help = "whether longwire replay may send packets of files through ports" \
+	}
+#define WORKERS_ROW(type)                                                                         \
+	{                                                                                         \
+		.path = "workers", .kind = SCHEMA_WORD, .offset = offsetof(type, workers),        \
+		.words = workers_words, .standard = "1",                                          \
+		.help = "threads that forward packets; auto: one for each processor, at most 8. " \
+			"The interface gets as many queues"                                       \
+	}
+#define STREAMS_ROW(type, text)                                                            \
+	{                                                                                  \
+		.path = "streams", .kind = SCHEMA_UINT, .offset = offsetof(type, streams), \
+		.min = 1, .max = LW_STREAMS_MAX, .standard = "1", .help = text             \
 	}
 #define KEY_LOG_ROW(type)                                                                       \
 	{                                                                                       \

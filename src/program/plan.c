@@ -3,6 +3,7 @@
 #include "program/plan.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -208,7 +209,19 @@ static int check_services(const struct hub_plan *plan, struct schema_errors *err
 	return r == -ENOMEM ? r : 0;
 }
 
-static void plan_device(struct lw_device_options *device, int layer,
+/* As many as processors that this process may use. */
+static uint32_t plan_workers(int workers)
+{
+	cpu_set_t set;
+
+	if (workers != CONFIG_WORKERS_AUTO)
+		return (uint32_t)workers;
+	if (sched_getaffinity(0, sizeof(set), &set) < 0)
+		return 1;
+	return MIN((uint32_t)CPU_COUNT(&set), (uint32_t)LW_WORKERS_MAX);
+}
+
+static void plan_device(struct lw_device_options *device, int layer, uint32_t workers,
 			const struct interface_config *interface)
 {
 	*device = (struct lw_device_options){
@@ -218,6 +231,7 @@ static void plan_device(struct lw_device_options *device, int layer,
 		.kind = LW_DEVICE_KERNEL,
 		.layer = (enum lw_layer)layer,
 		.name = interface->name,
+		.queues = (uint16_t)workers,
 	};
 }
 
@@ -267,7 +281,8 @@ static int plan_interface(const struct hub_config *config, struct hub_plan *plan
 	if (r < 0)
 		return r;
 	plan->has_interface = true;
-	plan_device(&plan->device, config->layer, &config->interface);
+	plan_device(&plan->device, config->layer, plan_workers(config->workers),
+		    &config->interface);
 	plan->settings = (struct lw_network_settings){
 		.size = sizeof(plan->settings),
 		.ethernet_address = config->settings.ethernet_address,
@@ -326,6 +341,8 @@ static void plan_hub_options(const struct hub_config *config, struct lw_hub_opti
 		.layer = (enum lw_layer)config->layer,
 		.identity_file = config->identity,
 		.key_log_file = config->key_log,
+		.workers = plan_workers(config->workers),
+		.streams = config->streams,
 		.mtu = config->mtu,
 		.between = (enum lw_between)config->between_clients,
 		.included_routes = strings(&config->settings.included_routes),
@@ -432,13 +449,15 @@ static void plan_tunnel_options(const struct tunnel_config *config, struct tunne
 		.n_pins = config->hub_pin.n,
 		.identity_file = config->identity,
 		.key_log_file = config->key_log,
+		.workers = plan_workers(config->workers),
+		.streams = config->streams,
 		.mtu = config->mtu,
 		.accept = config->accept,
 		.networks = strings(&config->networks),
 		.n_networks = config->networks.n,
 		.settings = &plan->settings,
 	};
-	plan_device(&plan->device, config->layer, &config->interface);
+	plan_device(&plan->device, config->layer, plan->tunnel.workers, &config->interface);
 }
 
 int plan_tunnel(const struct tunnel_config *config, struct tunnel_plan *plan,

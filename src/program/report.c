@@ -125,6 +125,7 @@ static void add_hub(struct tree *tree, const struct lw_hub_status *hub, int *r)
 	number(map, "clients", hub->clients, r);
 	number(map, "connected", hub->connected, r);
 	number(map, "macs", hub->macs, r);
+	number(map, "workers", hub->workers, r);
 	map = map_in(tree, "handshakes", r);
 	number(map, "accepted", hub->handshakes_accepted, r);
 	number(map, "refused", hub->handshakes_refused, r);
@@ -149,6 +150,8 @@ static void add_port(struct tree *list, const struct report_port *port, int *r)
 	number_or_null(map, "rtt-us", (int64_t)status->rtt_us, r);
 	number_or_null(map, "mtu", status->peer_mtu, r);
 	number(map, "macs", status->macs, r);
+	number(map, "streams", status->streams, r);
+	number(map, "streams-up", status->streams_up, r);
 	traffic(map, "received", status->received_packets, status->received_bytes,
 		port->received_rate, r);
 	traffic(map, "sent", status->sent_packets, status->sent_bytes, port->sent_rate, r);
@@ -226,6 +229,9 @@ static void add_link(struct tree *tree, const struct report *report, int *r)
 	text(map, "tls", link->tls, r);
 	number_or_null(map, "mtu", link->mtu, r);
 	number_or_null(map, "rtt-us", (int64_t)link->rtt_us, r);
+	number(map, "workers", link->workers, r);
+	number(map, "streams", link->streams, r);
+	number(map, "streams-up", link->streams_up, r);
 	number(map, "connects", link->connects, r);
 	number_or_null(map, "retry-ms", (int64_t)link->retry_ms, r);
 	traffic(map, "received", link->received_packets, link->received_bytes,

@@ -184,6 +184,10 @@ static void print_link(const struct tree *link, FILE *output)
 	}
 	fputc('\n', output);
 	print_line("link", get_text(link, "state"), output);
+	if (get_number(link, "workers") > 1 || get_number(link, "streams") > 1)
+		fprintf(output, "%-12s %" PRIu64 " of %" PRIu64 ", workers %" PRIu64 "\n",
+			"streams", get_number(link, "streams-up"), get_number(link, "streams"),
+			get_number(link, "workers"));
 	if (get_number(link, "retry-ms"))
 		fprintf(output, "%-12s in %.1f s\n", "next attempt",
 			(double)get_number(link, "retry-ms") / 1000);
@@ -260,6 +264,8 @@ static void print_hub(const struct tree *tree, FILE *output)
 		get_number(hub, "connected"), get_number(hub, "clients"));
 	if (layer && !strcmp(layer, "ethernet"))
 		fprintf(output, ", %" PRIu64 " MACs learned", get_number(hub, "macs"));
+	if (get_number(hub, "workers") > 1)
+		fprintf(output, ", %" PRIu64 " workers", get_number(hub, "workers"));
 	fputc('\n', output);
 	fprintf(output,
 		"%-12s %" PRIu64 " accepted, %" PRIu64 " refused, %" PRIu64 " expired, %" PRIu64
@@ -312,6 +318,9 @@ static void print_port_notes(const struct tree *port, FILE *output)
 	const struct tree *addresses = tree_get(port, "addresses");
 
 	print_drops("  drops", port, output);
+	if (get_number(port, "streams") > 1)
+		fprintf(output, "%-12s %" PRIu64 " of %" PRIu64 "\n", "  streams",
+			get_number(port, "streams-up"), get_number(port, "streams"));
 	if (!get_bool(port, "connected"))
 		print_line("  last end", get_text(port, "last-end"), output);
 	if (!addresses || !addresses->n)

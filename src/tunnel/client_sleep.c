@@ -23,9 +23,11 @@ void client_wake(struct lw_provider *provider, void *user)
 	(void)provider;
 	if (tunnel->stopping)
 		return;
-	for (uint32_t i = 0; i < tunnel->bundle.n && tunnel->link == LW_LINK_UP; i++)
+	if (!tunnel->session || tunnel->link != LW_LINK_UP) {
+		client_attempt_now(tunnel);
+		return;
+	}
+	for (uint32_t i = 0; i < tunnel->bundle.n; i++)
 		if (tunnel->bundle.members[i])
 			session_check(tunnel->bundle.members[i]);
-		else
-			client_attempt_now(tunnel);
 }
