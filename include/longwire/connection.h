@@ -37,6 +37,21 @@ struct lw_connection_options {
 	uint32_t start_timeout_ms;   /* 0: 60 000; UINT32_MAX: none, try for ever */
 	uint32_t stop_timeout_ms;    /* 0: 20 000 */
 	uint32_t sleep_timeout_ms;   /* 0: 4 000; the system itself waits little longer */
+	/*
+	 * Which packets go into the tunnel is decided here, by who made the connection, and neither by
+	 * the provider nor by who is at its other end (Apple: NEVPNProtocol).
+	 */
+	bool enforce_routes; /* included routes win over every route of the machine */
+	/*
+	 * The kill switch: everything goes into the tunnel or nowhere. It is closed before ops->start
+	 * is called, and stays closed when the connection ends, however it ends, also with the
+	 * program, until lw_connection_unlock(). Implies enforce_routes; needs an interface of the
+	 * kernel.
+	 */
+	bool include_all_networks;
+	/* Of either: but for the networks of private addresses that other interfaces are connected
+	 * to. */
+	bool exclude_local_networks;
 };
 
 LW_API LW_MUST_CHECK int lw_connection_new(struct lw_loop *loop,
@@ -74,6 +89,12 @@ LW_API LW_MUST_CHECK int lw_connection_sleep(struct lw_connection *connection, b
 					     void (*done)(void *user), void *user);
 /* Awake again, or the sleep was given up. Without lw_connection_sleep() before: nothing. */
 LW_API void lw_connection_wake(struct lw_connection *connection);
+
+/* Open the kill switch. 0, also when there is none; -EBUSY unless disconnected. */
+LW_API LW_MUST_CHECK int lw_connection_unlock(struct lw_connection *connection,
+					      struct lw_error *ret_error);
+/* Whether this connection has closed it. */
+LW_API bool lw_connection_is_locked(const struct lw_connection *connection);
 
 LW_API enum lw_status lw_connection_status(const struct lw_connection *connection);
 /* Wall-clock seconds since the epoch of the last disconnected → connected; 0 unless up. Survives

@@ -50,7 +50,8 @@ enum lw_start_origin {
 /*
  * The mark (SO_MARK) of a provider's connections outside the tunnel. No tunnel on this machine
  * draws packets that bear it into itself, whatever its routes say, and the kill switch lets them
- * out: so a provider marks the sockets that carry the tunnel, and no others. Needs CAP_NET_ADMIN.
+ * out: so a provider marks the sockets that carry the tunnel, before they connect, and no others.
+ * Needs CAP_NET_ADMIN.
  */
 enum { LW_OUTER_MARK = 0x6c770000 };
 
@@ -92,6 +93,10 @@ LW_API void lw_completion_reply(struct lw_completion *completion, const void *da
  *            pending; then the pending start must still be finished (with an error), before or
  *            after.
  *   message  finish with a reply or NULL.
+ *   path_changed
+ *            links, addresses or routes of the machine have changed, and have settled: ask
+ *            lw_provider_path() whether that means something. Only where the flow has an interface
+ *            of the kernel.
  *   sleep    the machine is about to sleep, within seconds: quiesce, set reasserting, finish. At
  *            most once before each wake, and only between start and stop; not called where the
  *            connection is told to disconnect for it (then stop comes, with LW_STOP_SLEEP).
@@ -111,7 +116,23 @@ struct lw_provider_ops {
 			struct lw_completion *done, void *user);
 	void (*sleep)(struct lw_provider *provider, struct lw_completion *done, void *user);
 	void (*wake)(struct lw_provider *provider, void *user);
+	void (*path_changed)(struct lw_provider *provider, void *user);
 };
+
+/* Where a connection outside the tunnel would go. */
+struct lw_path {
+	size_t size;
+	bool is_reachable; /* false: nowhere, and the rest is empty */
+	int index;         /* of the interface */
+	char interface[16];
+	char source[48];  /* the address that the kernel would choose */
+	char gateway[48]; /* "": the address is a neighbour's */
+	uint32_t mtu;
+};
+
+/* 0; -EINVAL: not an address; or why the kernel did not answer. */
+LW_API LW_MUST_CHECK int lw_provider_path(struct lw_provider *provider, const char *address,
+					  struct lw_path *ret_path);
 
 /* The flow of this start: fresh each time, borrowed, valid until stop is finished. */
 LW_API struct lw_packet_flow *lw_provider_packet_flow(struct lw_provider *provider);

@@ -83,8 +83,8 @@ struct proxy_config {
 
 struct settings_config { /* settings: of both sides */
 	char *ethernet_address;
-	uint32_t mtu;
-	struct string_list addresses, included_routes, excluded_routes;
+	uint32_t mtu, tunnel_overhead;
+	struct string_list addresses, included_routes, excluded_routes, router;
 	int ipv4, ipv6; /* enum lw_addressing; 0: not said */
 	struct dns_config dns;
 	struct proxy_config proxy;
@@ -133,6 +133,7 @@ struct tunnel_config {
 	struct string_list networks;          /* IP: behind this machine */
 	uint32_t start_timeout, stop_timeout; /* seconds; 0: the usual */
 	bool disconnect_on_sleep;
+	bool enforce_routes, include_all_networks, exclude_local_networks;
 	struct settings_config settings;
 	struct item_list captures, impairments;
 	bool inject;

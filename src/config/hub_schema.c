@@ -119,6 +119,8 @@ static const struct schema_row rows[] = {
 	{ .path = "settings.ethernet-address", .kind = SCHEMA_REFUSED, .help = CLIENT_ONLY },
 	{ .path = "settings.ipv4", .kind = SCHEMA_REFUSED, .help = CLIENT_ONLY },
 	{ .path = "settings.ipv6", .kind = SCHEMA_REFUSED, .help = CLIENT_ONLY },
+	{ .path = "settings.router", .kind = SCHEMA_REFUSED, .help = CLIENT_ONLY },
+	{ .path = "settings.tunnel-overhead", .kind = SCHEMA_REFUSED, .help = CLIENT_ONLY },
 	{ .path = "hub",
 	  .kind = SCHEMA_REFUSED,
 	  .help = "makes this a client's file, but listen makes it a hub's: only one of them is "

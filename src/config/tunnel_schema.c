@@ -4,6 +4,7 @@
 
 #include <longwire/tunnel.h>
 
+#include "base/address.h"
 #include "base/tree.h"
 #include "config/config.h"
 #include "config/schemas.h"
@@ -97,6 +98,23 @@ static const struct schema_row rows[] = {
 	  .offset = OFFSET(disconnect_on_sleep),
 	  .standard = "false",
 	  .help = "end in order before the machine sleeps, instead of going on when it wakes" },
+	{ .path = "enforce-routes",
+	  .kind = SCHEMA_BOOL,
+	  .offset = OFFSET(enforce_routes),
+	  .standard = "false",
+	  .help = "included routes win over every route of this machine, also longer ones" },
+	{ .path = "include-all-networks",
+	  .kind = SCHEMA_BOOL,
+	  .offset = OFFSET(include_all_networks),
+	  .standard = "false",
+	  .help = "kill switch: everything goes into the tunnel or nowhere, also while there is "
+		  "none, until Ctrl-C or longwire unlock" },
+	{ .path = "exclude-local-networks",
+	  .kind = SCHEMA_BOOL,
+	  .offset = OFFSET(exclude_local_networks),
+	  .standard = "false",
+	  .help = "of these two: but for the networks of private addresses that this machine is "
+		  "connected to" },
 	{ .path = "settings",
 	  .kind = SCHEMA_MAP,
 	  .help = "what is set here wins over what the hub offers" },
@@ -111,6 +129,18 @@ static const struct schema_row rows[] = {
 	  .min = CONFIG_MTU_MIN,
 	  .max = CONFIG_MTU_MAX,
 	  .help = "the same as mtu" },
+	{ .path = "settings.tunnel-overhead",
+	  .kind = SCHEMA_UINT,
+	  .offset = OFFSET(settings.tunnel_overhead),
+	  .min = 1,
+	  .max = 1000,
+	  .help = "instead of mtu: that of the path to the hub less so many bytes" },
+	{ .path = "settings.router",
+	  .kind = SCHEMA_STRINGS,
+	  .offset = OFFSET(settings.router),
+	  .max = LW_SETTINGS_ROUTERS_MAX,
+	  .check = rules_client_address,
+	  .help = "Ethernet: the next hop of included routes, one of each family" },
 	{ .path = "settings.addresses",
 	  .kind = SCHEMA_STRINGS,
 	  .offset = OFFSET(settings.addresses),
@@ -152,9 +182,6 @@ static const struct schema_row rows[] = {
 	{ .path = "hub.ca", .kind = SCHEMA_REFUSED, .help = LATER },
 	{ .path = "hub.crl", .kind = SCHEMA_REFUSED, .help = LATER },
 	{ .path = "hub.name", .kind = SCHEMA_REFUSED, .help = LATER },
-	{ .path = "enforce-routes", .kind = SCHEMA_REFUSED, .help = LATER },
-	{ .path = "include-all-networks", .kind = SCHEMA_REFUSED, .help = LATER },
-	{ .path = "exclude-local-networks", .kind = SCHEMA_REFUSED, .help = LATER },
 	{ .path = "on-demand", .kind = SCHEMA_REFUSED, .help = LATER },
 	{ .path = "app-rules", .kind = SCHEMA_REFUSED, .help = LATER },
 	{ .path = "routing-method", .kind = SCHEMA_REFUSED, .help = LATER },
@@ -206,6 +233,8 @@ static const struct layer_rule layer_rules[] = {
 	{ LW_LAYER_IP, "settings", "ipv6",
 	  "is a key of layer: ethernet; an IP tunnel's addresses are in settings.addresses or the "
 	  "hub's" },
+	{ LW_LAYER_IP, "settings", "router",
+	  "is a key of layer: ethernet; packets of an IP tunnel go to the hub as they are" },
 	{ LW_LAYER_ETHERNET, NULL, "networks",
 	  "is a key of layer: ip; in Ethernet the hub learns what is behind this machine" },
 	{ 0, NULL, NULL, NULL },
@@ -229,6 +258,42 @@ static void check_bridge(const struct tree *tree, struct schema_errors *errors)
 	rules_refuse(errors, rules_find(tree, "settings", "ipv4"), "settings.ipv4", reason);
 	rules_refuse(errors, rules_find(tree, "settings", "ipv6"), "settings.ipv6", reason);
 	rules_refuse(errors, rules_find(tree, "settings", "dns"), "settings.dns", reason);
+	rules_refuse(errors, rules_find(tree, "settings", "router"), "settings.router", reason);
+	rules_refuse(errors, tree_get(tree, "enforce-routes"), "enforce-routes", reason);
+	rules_refuse(errors, tree_get(tree, "include-all-networks"), "include-all-networks",
+		     reason);
+}
+
+static bool has_name(const struct string_list *hubs)
+{
+	char host[ENDPOINT_HOST_SIZE];
+	struct ip_address address;
+	uint16_t port;
+
+	for (size_t i = 0; i < hubs->n; i++)
+		if (endpoint_parse(hubs->items[i], false, host, &port) == 0 &&
+		    ip_address_parse(host, &address) < 0)
+			return true;
+	return false;
+}
+
+static void check_routing(const struct tunnel_config *tunnel, const struct tree *tree,
+			  struct schema_errors *errors)
+{
+	if (tunnel->exclude_local_networks && !tunnel->enforce_routes &&
+	    !tunnel->include_all_networks)
+		rules_refuse(errors, tree_get(tree, "exclude-local-networks"),
+			     "exclude-local-networks",
+			     "means nothing without enforce-routes or include-all-networks: plain "
+			     "routes lose to local networks anyway");
+	if (tunnel->include_all_networks && has_name(&tunnel->hub_address))
+		rules_refuse(errors, rules_find(tree, "hub", "address"), "hub.address",
+			     "must be numbers, such as 192.0.2.1:8443, with include-all-networks: "
+			     "the kill switch keeps questions to name servers in, too");
+	if (tree_get(tree, "mtu") || tunnel->settings.mtu)
+		rules_refuse(errors, rules_find(tree, "settings", "tunnel-overhead"),
+			     "settings.tunnel-overhead",
+			     "is another way to say mtu, only one of them is allowed");
 }
 
 static void validate(void *output, const struct tree *tree, struct schema_errors *errors)
@@ -239,6 +304,7 @@ static void validate(void *output, const struct tree *tree, struct schema_errors
 	tunnel->settings.proxy.is_set = rules_find(tree, "settings", "proxy");
 	rules_check_layer(layer_rules, tunnel->layer, tree, errors);
 	check_bridge(tree, errors);
+	check_routing(tunnel, tree, errors);
 	if (tree_get(tree, "mtu"))
 		rules_refuse(errors, rules_find(tree, "settings", "mtu"), "settings.mtu",
 			     "is the same as mtu, only one of them is allowed");

@@ -294,7 +294,7 @@ static bool wants_locals(const struct inquiry *q)
 	return routing_is_enforced(q->plan) && q->plan->routing->exclude_local;
 }
 
-static int ask_routes(struct inquiry *q)
+static int ask_routes(struct inquiry *q, bool all)
 {
 	int r = 0;
 
@@ -302,7 +302,7 @@ static int ask_routes(struct inquiry *q)
 		r = rtnetlink_each_rule(q->rtnetlink, families[i], PLAN_ROUTE_PROTOCOL, visit_rule,
 					q);
 	/* There may be many routes, and nobody looks into a table that no rule leads to. */
-	if (r == 0 && !wants_locals(q) && !q->facts->stale.n)
+	if (r == 0 && !all && !q->facts->stale.n)
 		return 0;
 	for (size_t i = 0; r == 0 && i < ARRAY_SIZE(families); i++)
 		r = rtnetlink_each_route(q->rtnetlink, families[i], visit_route, q);
@@ -328,7 +328,7 @@ static int ask_path(const struct inquiry *q)
 
 static int ask_settings(struct inquiry *q)
 {
-	int r = ask_routes(q);
+	int r = ask_routes(q, wants_locals(q));
 
 	if (r == 0)
 		r = ask_path(q);
@@ -361,6 +361,21 @@ int facts_collect(struct rtnetlink *rtnetlink, const char *name, const struct ne
 	}
 	*ret_facts = facts;
 	return 0;
+}
+
+int facts_collect_stale(struct rtnetlink *rtnetlink, struct facts *ret_facts,
+			struct lw_error *ret_error)
+{
+	static const struct changes none;
+	struct facts facts = { 0 };
+	struct inquiry q = { rtnetlink, "longwire", NULL, &none, &facts, ret_error };
+	int r = ask_routes(&q, true);
+
+	if (r < 0)
+		facts_done(&facts);
+	else
+		*ret_facts = facts;
+	return r;
 }
 
 void facts_done(struct facts *facts)

@@ -10,6 +10,9 @@
 int facts_collect(struct rtnetlink *rtnetlink, const char *name, const struct network_plan *plan,
 		  const struct changes *applied, struct facts *ret_facts,
 		  struct lw_error *ret_error);
+/* Only what is stale, of whatever interfaces. */
+int facts_collect_stale(struct rtnetlink *rtnetlink, struct facts *ret_facts,
+			struct lw_error *ret_error);
 void facts_done(struct facts *facts);
 
 #endif

@@ -155,6 +155,11 @@ int fence_new(struct fence **ret_fence)
 	return 0;
 }
 
+void fence_forget(struct fence *fence)
+{
+	free(take_pointer(fence->script));
+}
+
 void fence_free(struct fence *fence)
 {
 	if (!fence)

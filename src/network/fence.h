@@ -45,6 +45,8 @@ struct fence; /* what was closed last, so that closing it so again does nothing 
 int fence_new(struct fence **ret_fence);
 /* Close it, or let it be as policy says. 0, or a negative errno with a sentence: then it is as it was. */
 int fence_close(struct fence *fence, const struct fence_policy *policy, struct lw_error *ret_error);
+/* Somebody else may have opened it: the next closing does so whatever was closed last. */
+void fence_forget(struct fence *fence);
 /* The fence stays as it is. */
 void fence_free(struct fence *fence);
 

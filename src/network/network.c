@@ -269,6 +269,23 @@ int network_apply(struct network *network, const struct network_plan *plan,
 	return r;
 }
 
+int network_clean(struct lw_error *ret_error)
+{
+	struct rtnetlink *rtnetlink;
+	struct facts facts;
+	int r = rtnetlink_open(&rtnetlink);
+
+	if (r < 0)
+		return error_errno(ret_error, -r, "cannot talk to the kernel");
+	r = facts_collect_stale(rtnetlink, &facts, ret_error);
+	if (r == 0) {
+		remove_stale(rtnetlink, &facts);
+		facts_done(&facts);
+	}
+	rtnetlink_close(rtnetlink);
+	return r;
+}
+
 /* ---- Undoing */
 
 static int undo_change(struct network *network, struct change_target *target, struct change *change)

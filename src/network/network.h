@@ -72,6 +72,9 @@ void network_free(struct network *network);
 
 /* Which resolver has name servers of ours: "systemd-resolved", "resolvconf"; "": none. */
 const char *network_resolver(const struct network *network);
+/* Remove the routes and rules of tunnels that were killed: of interfaces that are no more. 0 or a
+ * negative errno with a sentence. */
+int network_clean(struct lw_error *ret_error);
 
 /* What the kernel says of an interface. */
 struct network_link {

@@ -80,6 +80,8 @@ static bool has_addresses(const struct routing *routing, uint8_t family)
 {
 	const struct network_settings *settings = routing->settings;
 
+	if ((family == AF_INET ? settings->ipv4 : settings->ipv6) == LW_ADDRESSING_AUTOMATIC)
+		return true; /* they will come */
 	for (size_t i = 0; i < settings->n_addresses; i++)
 		if (settings->addresses[i].address.family == family)
 			return true;

@@ -106,6 +106,7 @@ int command_extcap(const struct arguments *arguments);
 int command_check(const struct arguments *arguments);
 int command_link(const struct arguments *arguments);
 int command_replay(const struct arguments *arguments);
+int command_unlock(const struct arguments *arguments);
 int command_status(const struct arguments *arguments);
 int command_watch(const struct arguments *arguments);
 int command_message(const struct arguments *arguments);

@@ -247,6 +247,18 @@ const struct command command_table[] = {
 		.run = command_extcap,
 	},
 	{
+		.name = "unlock",
+		.arguments = "[INTERFACE]",
+		.help = "open the kill switch that a tunnel left closed",
+		.details =
+			"\nA tunnel with include-all-networks leaves nothing out but by itself, also\n"
+			"when it ended by an error, by SIGTERM or was killed. This lets everything\n"
+			"out again: of INTERFACE, or of all. Routing rules of tunnels that were\n"
+			"killed are removed, too.",
+		.words_max = 1,
+		.run = command_unlock,
+	},
+	{
 		.name = "version",
 		.arguments = "",
 		.help = "say the version",

@@ -432,6 +432,9 @@ static void plan_tunnel_settings(const struct tunnel_config *config, struct tunn
 		.ipv6 = (enum lw_addressing)settings->ipv6,
 		.dns = plan_dns(&settings->dns, &plan->services),
 		.proxy = plan_proxy(&settings->proxy, &plan->services),
+		.routers = strings(&settings->router),
+		.n_routers = settings->router.n,
+		.tunnel_overhead = settings->tunnel_overhead,
 	};
 	if (config->layer == LW_LAYER_ETHERNET && !config->interface.bridge &&
 	    !settings->ethernet_address && *plan->ethernet_address)

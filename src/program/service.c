@@ -52,6 +52,7 @@ static void on_signal(int number, void *user)
 	}
 	log_info("%s on signal %s", service->is_stopping ? "ending at once" : "ending",
 		 sigabbrev_np(number));
+	service->is_by_user |= number == SIGINT;
 	if (service->is_stopping)
 		lw_loop_stop(service->loop);
 	else
@@ -213,6 +214,7 @@ static void do_stop(struct control_call *call, const struct tree *request, void 
 	log_info("ending: asked to by the control socket (%s)", lw_stop_reason_name(reason));
 	if (!service->is_stopping)
 		service->stop_reason = reason;
+	service->is_by_user = true;
 	begin_stop(service);
 }
 

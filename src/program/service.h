@@ -72,7 +72,9 @@ struct service {
 	int64_t started;
 	bool is_stopping;
 	enum lw_stop_reason stop_reason; /* when stopping: who asks may say why */
-	int exit_status;                 /* enum program_exit */
+	bool is_by_user; /* who ended it: somebody at the terminal or at the control socket, not a
+			    service manager, which sends SIGTERM also to start it anew */
+	int exit_status; /* enum program_exit */
 };
 
 /* The log to standard error, and privileges_harden. First of all. */

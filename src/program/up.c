@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/memory.h"
 #include "base/tree.h"
+#include "network/fence.h"
 #include "network/logind.h"
 #include "program/command.h"
 #include "program/plan.h"
@@ -322,6 +323,9 @@ static int make_connection(struct running_tunnel *running, struct lw_error *erro
 		/* The hub may be away for as long as it likes: --wait is the user's own limit. */
 		.start_timeout_ms = running->once ? 0 : UINT32_MAX,
 		.stop_timeout_ms = running->config->stop_timeout * 1000,
+		.enforce_routes = running->config->enforce_routes,
+		.include_all_networks = running->config->include_all_networks,
+		.exclude_local_networks = running->config->exclude_local_networks,
 	};
 	int r;
 
@@ -376,6 +380,40 @@ static const struct control_verb tunnel_verbs[] = {
 	{ .name = "message", .run = do_message },
 };
 
+/* One that was closed when this file still said so, by a tunnel that did not open it at its end. */
+static int open_former_lock(const struct running_tunnel *running, struct lw_error *error)
+{
+	char interfaces[FENCES_MAX][IFNAMSIZ];
+	int n;
+
+	if (running->config->include_all_networks || !privileges_has_net_admin())
+		return 0;
+	n = fence_list(interfaces, error);
+	for (int i = 0; i < n; i++) {
+		if (strcmp(interfaces[i], running->plan.device.name) != 0)
+			continue;
+		log_info("%s: include-all-networks is off: the kill switch is opened",
+			 interfaces[i]);
+		return fence_open(interfaces[i], error);
+	}
+	return MIN(n, 0);
+}
+
+/* Only who ends the tunnel himself wants what it kept in to go out. */
+static void leave_lock(const struct running_tunnel *running)
+{
+	struct lw_error error;
+
+	if (!running->connection || !lw_connection_is_locked(running->connection))
+		return;
+	if (!running->service.is_by_user)
+		log_warning("the kill switch stays closed: nothing leaves this machine until the "
+			    "tunnel is up again, or 'longwire unlock %s'",
+			    running->plan.device.name);
+	else if (lw_connection_unlock(running->connection, &error) < 0)
+		log_error("%s", error.text);
+}
+
 static int open_tunnel(struct running_tunnel *running, struct lw_error *error)
 {
 	struct lw_loop *loop = running->service.loop;
@@ -391,6 +429,8 @@ static int open_tunnel(struct running_tunnel *running, struct lw_error *error)
 		return error_errno(error, -r, "control socket");
 	r = captures_open(&running->service.captures, running->plan.tunnel.layer,
 			  &running->config->captures, error);
+	if (r == 0)
+		r = open_former_lock(running, error);
 	if (r == 0)
 		r = make_connection(running, error);
 	if (r == 0)
@@ -410,6 +450,7 @@ static void close_tunnel(struct running_tunnel *running)
 	captures_close(&running->service.captures);
 	proxies_close(&running->proxies);
 	logind_free(running->logind);
+	leave_lock(running);
 	lw_connection_free(running->connection);
 	lw_tunnel_free(running->tunnel);
 	if (running->service.loop) {

@@ -22,6 +22,7 @@
 #include "capture/point.h"
 #include "flow/flow.h"
 #include "loop/loop.h"
+#include "network/fence.h"
 #include "provider/provider.h"
 
 /*
@@ -40,6 +41,9 @@ struct lw_connection {
 	char device_name[NAME_SIZE];
 	struct lw_packet_flow *flow; /* of this run */
 	struct lw_packet_flow *borrowed;
+	struct fence *fence; /* NULL: no kill switch */
+	char locked_name
+		[NAME_SIZE]; /* the interface for which it is closed; "": it is not, by us */
 	struct lw_capture_set captures;
 	int64_t connected_date;
 	void (*observer)(struct lw_connection *connection, enum lw_status status, void *user);
@@ -217,6 +221,7 @@ static void free_connection(struct lw_connection *connection)
 	capture_set_clear(&connection->captures);
 	close_flow(connection);
 	close_fd(&connection->device.descriptor);
+	fence_free(connection->fence);
 	free(connection);
 }
 
@@ -249,6 +254,23 @@ static uint32_t or_usual(uint32_t given, uint32_t usual)
 	return given ? given : usual;
 }
 
+static int set_routing(struct lw_connection *connection,
+		       const struct lw_connection_options *options)
+{
+	struct interface_options *interface = &connection->provider.options;
+	int r = 0;
+
+	interface->routing = (struct network_routing){
+		.enforce = options->enforce_routes,
+		.include_all = options->include_all_networks,
+		.exclude_local = options->exclude_local_networks,
+	};
+	if (options->include_all_networks)
+		r = fence_new(&connection->fence);
+	interface->fence = connection->fence;
+	return r;
+}
+
 int lw_connection_new(struct lw_loop *loop, const struct lw_connection_options *given,
 		      struct lw_connection **ret_connection, struct lw_error *ret_error)
 {
@@ -273,6 +295,11 @@ int lw_connection_new(struct lw_loop *loop, const struct lw_connection_options *
 	connection->freeing.function = freeing_came;
 	provider_init(&connection->provider, loop, &taken.ops, taken.options.user, &owner,
 		      &timeouts);
+	r = set_routing(connection, &taken.options);
+	if (r < 0) {
+		free_connection(connection);
+		return error_errno(ret_error, -r, "connection");
+	}
 	*ret_connection = connection;
 	return 0;
 }
@@ -328,6 +355,40 @@ static int start_failed(struct lw_connection *connection, int result, const stru
 	return result;
 }
 
+static int lock(struct lw_connection *connection, struct lw_error *error)
+{
+	int r = interface_lock(&connection->provider.options, connection->flow, error);
+
+	if (r == 0 && connection->fence)
+		snprintf(connection->locked_name, NAME_SIZE, "%s",
+			 lw_packet_flow_name(connection->flow));
+	return r;
+}
+
+int lw_connection_unlock(struct lw_connection *connection, struct lw_error *ret_error)
+{
+	int r;
+
+	if (!connection->locked_name[0])
+		return 0;
+	if (connection->provider.state != PROVIDER_IDLE)
+		return error_set(ret_error, -EBUSY, LW_DOMAIN_SYSTEM, EBUSY,
+				 "%s: the kill switch cannot be opened while the connection is %s",
+				 connection->locked_name,
+				 lw_status_name(lw_connection_status(connection)));
+	r = fence_open(connection->locked_name, ret_error);
+	if (r == 0) {
+		fence_forget(connection->fence);
+		connection->locked_name[0] = '\0';
+	}
+	return r;
+}
+
+bool lw_connection_is_locked(const struct lw_connection *connection)
+{
+	return connection->locked_name[0];
+}
+
 static int take_start(const struct lw_start_options *given, struct lw_start_options *ret_options,
 		      struct lw_error *ret_error)
 {
@@ -375,6 +436,11 @@ int lw_connection_start(struct lw_connection *connection, const struct lw_start_
 	r = open_flow(connection, &error);
 	if (r < 0)
 		return start_failed(connection, r, &error, ret_error);
+	r = lock(connection, &error);
+	if (r < 0) {
+		close_flow(connection);
+		return start_failed(connection, r, &error, ret_error);
+	}
 	packet_flow_set_captures(connection->flow, &connection->captures);
 	r = provider_start(&connection->provider, connection->flow, &start);
 	if (r < 0) {

@@ -18,7 +18,9 @@
 #include "base/proxy_settings.h"
 #include "device/device.h"
 #include "flow/flow.h"
+#include "network/fence.h"
 #include "network/network.h"
+#include "network/path.h"
 
 static bool is_in_kernel(const struct interface *interface)
 {
@@ -60,9 +62,66 @@ static void update_carrier(struct interface *interface)
 	set_carrier(interface, wants_carrier(interface, present_settings(interface)));
 }
 
-void interface_open(struct interface *interface, struct lw_loop *loop, struct lw_packet_flow *flow)
+/* ---- The kill switch */
+
+static int lock(const struct interface_options *options, const char *name,
+		const struct network_settings *settings, struct lw_error *ret_error)
 {
-	*interface = (struct interface){ .loop = loop, .flow = flow };
+	struct fence_policy policy = { .interface = name,
+				       .exclude_local = options->routing.exclude_local };
+
+	if (!options->fence)
+		return 0;
+	if (settings) {
+		policy.excluded = settings->excluded_routes;
+		policy.n_excluded = settings->n_excluded_routes;
+	}
+	return fence_close(options->fence, &policy, ret_error);
+}
+
+int interface_lock(const struct interface_options *options, const struct lw_packet_flow *flow,
+		   struct lw_error *ret_error)
+{
+	if (options->fence && !lw_packet_flow_name(flow)[0])
+		return error_set(ret_error, -EOPNOTSUPP, LW_DOMAIN_SYSTEM, EOPNOTSUPP,
+				 "include_all_networks: needs an interface of the kernel, and this "
+				 "flow has none");
+	if (options->fence)
+		fence_forget(options->fence);
+	return lock(options, lw_packet_flow_name(flow), NULL, ret_error);
+}
+
+/* ---- Opening, and what the machine does meanwhile */
+
+static int change_machine(struct interface *interface, const struct network_settings *settings,
+			  struct lw_error *ret_error);
+
+static void path_changed(void *user)
+{
+	struct interface *interface = user;
+	const struct network_settings *settings = present_settings(interface);
+	struct lw_error error;
+
+	if (settings && (lock(&interface->options, lw_packet_flow_name(interface->flow), settings,
+			      &error) < 0 ||
+			 change_machine(interface, settings, &error) < 0))
+		log_warning("the network has changed, and the settings did not follow: %s",
+			    error.text);
+	if (interface->options.path_changed)
+		interface->options.path_changed(interface->options.user);
+}
+
+void interface_open(struct interface *interface, struct lw_loop *loop, struct lw_packet_flow *flow,
+		    const struct interface_options *options)
+{
+	int r = 0;
+
+	*interface = (struct interface){ .loop = loop, .flow = flow, .options = *options };
+	if (is_in_kernel(interface))
+		r = path_observer_new(loop, path_changed, interface, &interface->observer);
+	if (r < 0)
+		log_warning("%s: changes of the network cannot be followed: %s",
+			    lw_packet_flow_name(flow), strerror(-r));
 }
 
 /* The domain that a provider expects, around whatever the machine said. */
@@ -86,7 +145,7 @@ static int change_machine(struct interface *interface, const struct network_sett
 		.up = true,
 		.loop = interface->loop,
 		.is_persistent = device->is_persistent,
-		.routing = &interface->routing,
+		.routing = &interface->options.routing,
 	};
 	struct lw_error error = { 0 };
 	int r;
@@ -111,6 +170,7 @@ static void forget_settings(struct interface *interface)
 
 static int clear(struct interface *interface, struct lw_error *ret_error)
 {
+	struct lw_error error;
 	int r = 0;
 
 	if (!interface->has_settings)
@@ -119,6 +179,8 @@ static int clear(struct interface *interface, struct lw_error *ret_error)
 		r = change_machine(interface, NULL, ret_error);
 	if (r < 0)
 		return r;
+	if (lock(&interface->options, lw_packet_flow_name(interface->flow), NULL, &error) < 0)
+		log_warning("%s", error.text);
 	forget_settings(interface);
 	update_carrier(interface);
 	return 0;
@@ -127,7 +189,9 @@ static int clear(struct interface *interface, struct lw_error *ret_error)
 static int replace(struct interface *interface, const struct network_settings *settings,
 		   struct lw_error *ret_error)
 {
-	int r = 0;
+	const char *name = lw_packet_flow_name(interface->flow);
+	struct lw_error error;
+	int r;
 
 	/*
 	 * Before the interface comes up: nobody on it shall see a carrier that goes at once. It
@@ -135,8 +199,14 @@ static int replace(struct interface *interface, const struct network_settings *s
 	 */
 	if (!wants_carrier(interface, settings))
 		set_carrier(interface, false);
-	if (is_in_kernel(interface))
-		r = change_machine(interface, settings, ret_error);
+	if (!is_in_kernel(interface))
+		return 0;
+	r = lock(&interface->options, name, settings, &error);
+	if (r < 0)
+		return failed(r, &error, ret_error);
+	r = change_machine(interface, settings, ret_error);
+	if (r < 0 && lock(&interface->options, name, present_settings(interface), &error) < 0)
+		log_warning("%s", error.text);
 	return r;
 }
 
@@ -239,6 +309,7 @@ void interface_network_status(const struct interface *interface,
 
 void interface_close(struct interface *interface)
 {
+	path_observer_free(take_pointer(interface->observer));
 	network_free(take_pointer(interface->network));
 	forget_settings(interface);
 	/* An interface that outlives us is left as it was found. */

@@ -7,6 +7,11 @@
  * which undoes what it did; where it has none (memory) they are validated and remembered. The
  * carrier is derived, never told: hold keeps it on, follow has it on only while the tunnel runs.
  * Without settings the interface is left alone altogether.
+ *
+ * Where the flow has an interface in the kernel, changes of the machine's links, addresses and
+ * routes are followed: what of the plan depends on them (local networks, the path's MTU) is applied
+ * anew, and the provider is told. The kill switch is the connection's, which closes it before a run
+ * begins; here it is told which routes are excluded, and kept when everything else is undone.
  */
 #ifndef PROVIDER_INTERFACE_H
 #define PROVIDER_INTERFACE_H
@@ -18,24 +23,39 @@
 #include "base/settings.h"
 #include "network/network.h"
 
+struct fence;
 struct lw_error;
 struct lw_loop;
 struct lw_network_status;
 struct lw_packet_flow;
 struct network;
+struct path_observer;
+
+/* Of a connection, the same for all its runs. */
+struct interface_options {
+	struct network_routing routing;
+	struct fence *fence;              /* borrowed; NULL: there is no kill switch */
+	void (*path_changed)(void *user); /* NULL: nobody wants to know */
+	void *user;
+};
 
 struct interface {
-	struct lw_loop *loop;
 	struct lw_packet_flow *flow; /* NULL: no run */
 	struct network *network;     /* made with the first settings of a run; NULL: memory */
-	struct network_routing routing;
+	struct lw_loop *loop;
+	struct interface_options options;
+	struct path_observer *observer; /* NULL: memory */
 	struct network_settings settings;
 	bool has_settings;
 	bool is_running;     /* the tunnel is */
 	bool is_carrier_off; /* by us */
 };
 
-void interface_open(struct interface *interface, struct lw_loop *loop, struct lw_packet_flow *flow);
+void interface_open(struct interface *interface, struct lw_loop *loop, struct lw_packet_flow *flow,
+		    const struct interface_options *options);
+/* Close the kill switch, if there is one, before anything else of a run. 0 or a negative errno. */
+int interface_lock(const struct interface_options *options, const struct lw_packet_flow *flow,
+		   struct lw_error *ret_error);
 /* settings NULL clears. Errors are of LW_DOMAIN_TUNNEL; on failure everything is as before. */
 int interface_apply(struct interface *interface, const struct lw_network_settings *settings,
 		    struct lw_error *ret_error);

@@ -10,9 +10,12 @@
 
 #include <longwire/flow.h>
 
+#include "base/address.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "base/memory.h"
+#include "base/value.h"
+#include "network/path.h"
 
 static const char *const state_names[] = {
 	[PROVIDER_IDLE] = "idle",         [PROVIDER_STARTING] = "starting",
@@ -197,7 +200,7 @@ int provider_start(struct lw_provider *provider, struct lw_packet_flow *flow,
 	provider->is_stop_called = provider->is_over = false;
 	provider->origin = options->origin;
 	provider->run_date = (int64_t)time(NULL);
-	interface_open(&provider->interface, provider->loop, flow);
+	interface_open(&provider->interface, provider->loop, flow, &provider->options);
 	provider_set_state(provider, PROVIDER_STARTING, "start");
 	completion_issue(starting, provider->timeouts.start_ms);
 	provider->ops.start(provider, options, starting, provider->user);
@@ -341,6 +344,14 @@ void provider_abandon(struct lw_provider *provider)
 	tell_slept(provider);
 }
 
+static void path_changed(void *user)
+{
+	struct lw_provider *provider = user;
+
+	if (provider_has_run(provider) && provider->ops.path_changed)
+		provider->ops.path_changed(provider, provider->user);
+}
+
 void provider_init(struct lw_provider *provider, struct lw_loop *loop,
 		   const struct lw_provider_ops *ops, void *user,
 		   const struct provider_owner *owner, const struct provider_timeouts *timeouts)
@@ -353,6 +364,7 @@ void provider_init(struct lw_provider *provider, struct lw_loop *loop,
 		.timeouts = *timeouts,
 		.state = PROVIDER_IDLE,
 		.pass.function = run_pass,
+		.options = { .path_changed = path_changed, .user = provider },
 	};
 }
 
@@ -388,6 +400,30 @@ struct lw_loop *lw_provider_loop(struct lw_provider *provider)
 const char *lw_provider_interface(struct lw_provider *provider)
 {
 	return provider->flow ? lw_packet_flow_name(provider->flow) : "";
+}
+
+int lw_provider_path(struct lw_provider *provider, const char *address, struct lw_path *ret_path)
+{
+	struct lw_path told = { .size = sizeof(told) };
+	struct ip_address to;
+	struct path path;
+	int r = ip_address_parse(address, &to);
+
+	(void)provider;
+	if (r == 0)
+		r = path_get(&to, &path);
+	if (r < 0)
+		return r;
+	told.is_reachable = path.is_reachable;
+	told.index = path.index;
+	told.mtu = path.mtu;
+	memcpy(told.interface, path.interface, sizeof(told.interface));
+	if (path.source.family)
+		ip_address_format(&path.source, told.source);
+	if (path.gateway.family)
+		ip_address_format(&path.gateway, told.gateway);
+	value_give(ret_path, &told, sizeof(told));
+	return 0;
 }
 
 void lw_provider_set_network_settings(struct lw_provider *provider,

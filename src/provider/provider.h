@@ -92,6 +92,8 @@ struct lw_provider {
 
 	enum provider_state state; /* written by provider_set_state alone */
 	struct lw_packet_flow *flow;
+	struct interface_options
+		options; /* of the interface; the owner's to fill in before a start */
 	struct interface interface;
 	struct lw_completion *starting, *stopping;
 	struct completion_drawer drawer;

@@ -17,14 +17,15 @@ enum {
 	MTU_MAX = 9216,
 	LENGTH_MIN_4 = 8,
 	LENGTH_MIN_6 = 16,
-	TEXTS_MAX = 2 + LW_SETTINGS_ADDRESSES_MAX + 2 * LW_SETTINGS_ROUTES_MAX,
+	TEXTS_MAX = 2 + LW_SETTINGS_ADDRESSES_MAX + 2 * LW_SETTINGS_ROUTES_MAX +
+		    LW_SETTINGS_ROUTERS_MAX,
 };
 
 struct decision {
 	const struct acceptance *acceptance;
 	unsigned accept;
 	struct accepted *accepted;
-	const char **addresses, **included, **excluded;
+	const char **addresses, **included, **excluded, **routers;
 	bool no_memory;
 };
 
@@ -63,7 +64,9 @@ static void decide_mtu(struct decision *decision, const struct offer *offer)
 	char text[24];
 
 	settings->mtu = local && local->mtu ? local->mtu : decision->acceptance->mtu;
-	if (settings->mtu || !offer->mtu)
+	if (local && !settings->mtu)
+		settings->tunnel_overhead = local->tunnel_overhead;
+	if (settings->mtu || settings->tunnel_overhead || !offer->mtu)
 		return;
 	snprintf(text, sizeof(text), "mtu %u", offer->mtu);
 	if (offer->mtu < MTU_MIN || offer->mtu > MTU_MAX)
@@ -255,6 +258,18 @@ static void decide_addressing(struct decision *decision)
 	settings->ipv6 = local->ipv6;
 }
 
+/* Only what is written here: where packets go next is not the hub's to say. */
+static void decide_routers(struct decision *decision)
+{
+	const struct network_settings *local = decision->acceptance->local;
+	struct lw_network_settings *settings = &decision->accepted->settings;
+	char text[IP_TEXT_SIZE];
+
+	for (size_t i = 0; local && i < local->n_routers; i++)
+		decision->routers[settings->n_routers++] =
+			keep(decision, ip_address_format(&local->routers[i], text));
+}
+
 static void decide_ethernet(struct decision *decision)
 {
 	const struct acceptance *acceptance = decision->acceptance;
@@ -297,9 +312,11 @@ int acceptance_decide(const struct acceptance *acceptance, const struct offer *o
 	decision.addresses = (const char **)accepted.texts + TEXTS_MAX;
 	decision.included = decision.addresses + LW_SETTINGS_ADDRESSES_MAX;
 	decision.excluded = decision.included + LW_SETTINGS_ROUTES_MAX;
+	decision.routers = decision.excluded + LW_SETTINGS_ROUTES_MAX;
 	decide_mtu(&decision, offer);
 	decide_addresses(&decision, offer);
 	decide_routes(&decision, offer);
+	decide_routers(&decision);
 	decide_ethernet(&decision);
 	decide_addressing(&decision);
 	decide_dns(&decision, offer);
@@ -310,6 +327,7 @@ int acceptance_decide(const struct acceptance *acceptance, const struct offer *o
 	accepted.settings.n_addresses = accepted.n_addresses;
 	accepted.settings.included_routes = decision.included;
 	accepted.settings.excluded_routes = decision.excluded;
+	accepted.settings.routers = decision.routers;
 	if (decision.no_memory) {
 		accepted_done(&accepted);
 		return -ENOMEM;

@@ -154,6 +154,17 @@ static void sample__clients__read(void **state)
 	assert_int_equal(config.tunnel.accept, LW_ACCEPT_ADDRESSES | LW_ACCEPT_MTU |
 						       LW_ACCEPT_INCLUDED_ROUTES | LW_ACCEPT_DNS);
 	assert_string_equal(config.tunnel.settings.excluded_routes.items[0], "10.9.0.0/16");
+	assert_false(config.tunnel.enforce_routes);
+	config_done(&config);
+	load_sample("isolated-network.yaml", &config);
+	assert_true(config.tunnel.enforce_routes);
+	assert_false(config.tunnel.include_all_networks);
+	assert_int_equal(config.tunnel.settings.included_routes.n, 2);
+	config_done(&config);
+	load_sample("insecure-network.yaml", &config);
+	assert_true(config.tunnel.include_all_networks);
+	assert_true(config.tunnel.exclude_local_networks);
+	assert_int_equal(config.tunnel.hub_address.n, 2);
 	config_done(&config);
 }
 
@@ -223,9 +234,6 @@ static void keys__of_later_versions__said_so(void **state)
 		ETHER HUB "ca: x\n",
 		ETHER HUB "crl: x\n",
 		ETHER HUB "clients: {a: {pin: '" PIN_A "', vlans: {untagged: 10}}}\n",
-		IP TUNNEL DEVICE "enforce-routes: true\n",
-		IP TUNNEL DEVICE "include-all-networks: false\n",
-		IP TUNNEL DEVICE "exclude-local-networks: true\n",
 		IP TUNNEL DEVICE "on-demand: [{action: connect}]\n",
 		IP DEVICE "identity: a\nhub: {address: 'h:1', pin: '" PIN_A "', ca: x}\n",
 		IP DEVICE "identity: a\nhub: {address: 'h:1', pin: '" PIN_A "', name: x}\n",
@@ -281,6 +289,53 @@ static void keys__of_the_model_without_a_counterpart__say_so(void **state)
 		if (errors.n != 1 || !strstr(errors.text, keys[i][0]) ||
 		    !strstr(errors.text, keys[i][1]))
 			fail_msg("%s: %s", keys[i][0], errors.text);
+		schema_errors_done(&errors);
+	}
+}
+
+static void routing__contradictions__refused(void **state)
+{
+	static const struct {
+		const char *text, *line;
+	} rows[] = {
+		{ IP TUNNEL DEVICE "exclude-local-networks: true\n",
+		  "exclude-local-networks: means nothing without enforce-routes" },
+		{ IP TUNNEL DEVICE "include-all-networks: true\n",
+		  "hub.address: must be numbers, such as 192.0.2.1:8443" },
+		{ IP TUNNEL DEVICE "include-all-networks: maybe\n", "include-all-networks: " },
+		{ IP TUNNEL DEVICE "mtu: 1400\nsettings: {tunnel-overhead: 80}\n",
+		  "settings.tunnel-overhead: is another way to say mtu" },
+		{ IP TUNNEL DEVICE "settings: {mtu: 1400, tunnel-overhead: 80}\n",
+		  "settings.tunnel-overhead: is another way to say mtu" },
+		{ IP TUNNEL DEVICE "settings: {tunnel-overhead: 1001}\n",
+		  "settings.tunnel-overhead: " },
+		{ IP TUNNEL DEVICE "settings: {router: 10.20.0.1}\n",
+		  "settings.router: is a key of layer: ethernet" },
+		{ ETHER TUNNEL DEVICE "settings: {router: 10.20.0.0/24}\n", "settings.router" },
+		{ ETHER TUNNEL "interface: {name: lw0, bridge: br0}\nenforce-routes: true\n",
+		  "enforce-routes: a bridge's port has no addresses and routes" },
+		{ ETHER TUNNEL "interface: {name: lw0, bridge: br0}\ninclude-all-networks: true\n",
+		  "include-all-networks: a bridge's port has no addresses and routes" },
+		{ ETHER TUNNEL "interface: {name: lw0, bridge: br0}\n"
+			       "settings: {router: 10.20.0.1}\n",
+		  "settings.router: a bridge's port has no addresses and routes" },
+		{ IP HUB "enforce-routes: true\n", "enforce-routes: belongs into a client's file" },
+		{ IP HUB "include-all-networks: true\n",
+		  "include-all-networks: belongs into a client's file" },
+		{ IP HUB "settings: {router: 10.20.0.1}\n",
+		  "settings.router: belongs into a client's file" },
+		{ IP HUB "settings: {tunnel-overhead: 80}\n",
+		  "settings.tunnel-overhead: belongs into a client's file" },
+	};
+
+	struct schema_errors errors = { 0 };
+	struct config config;
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		assert_int_equal(parse(rows[i].text, &config, &errors), -EINVAL);
+		if (!strstr(errors.text, rows[i].line))
+			fail_msg("\"%s\" does not say \"%s\"", errors.text, rows[i].line);
 		schema_errors_done(&errors);
 	}
 }
@@ -830,6 +885,7 @@ int main(void)
 		cmocka_unit_test(keys__of_later_versions__said_so),
 		cmocka_unit_test(keys__of_the_model_without_a_counterpart__say_so),
 		cmocka_unit_test(keys__of_the_other_layer__refused),
+		cmocka_unit_test(routing__contradictions__refused),
 		cmocka_unit_test(rules__across_keys__refused),
 		cmocka_unit_test(rules__shared_between_clients__refused),
 		cmocka_unit_test(rules__defaults__as_documented),

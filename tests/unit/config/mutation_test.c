@@ -23,10 +23,11 @@
 #include "base/memory.h"
 #include "base/parse.h"
 
-enum { SAMPLES = 4, SAMPLE_MAX = 65536, LINES_MAX = 256 };
+enum { SAMPLES = 6, SAMPLE_MAX = 65536, LINES_MAX = 256 };
 
-static const char *const names[SAMPLES] = { "hub-ethernet.yaml", "hub-ip.yaml",
-					    "client-ethernet.yaml", "client-ip.yaml" };
+static const char *const names[SAMPLES] = { "hub-ethernet.yaml",     "hub-ip.yaml",
+					    "client-ethernet.yaml",  "client-ip.yaml",
+					    "isolated-network.yaml", "insecure-network.yaml" };
 
 /* A sample without its comments: mutating those proves nothing. */
 struct sample {
