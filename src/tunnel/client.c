@@ -18,7 +18,7 @@
 #include "tunnel/dialer.h"
 #include "tunnel/failure.h"
 
-enum { SETTINGS_WAIT_MS = 10000, PARTING_MS = 100 };
+enum { SETTINGS_WAIT_MS = 10000, PARTING_MS = 100, HURRY_MS = 2000 };
 
 static void attempt(struct lw_tunnel *tunnel);
 
@@ -157,6 +157,7 @@ void client_come_up(struct lw_tunnel *tunnel)
 	loop_timer_cancel(&tunnel->timer);
 	link_set(tunnel, LW_LINK_UP);
 	tunnel->up_since_ns = lw_loop_now_ns(tunnel->loop);
+	client_remember_path(tunnel);
 	tunnel->last_failure[0] = '\0';
 	tunnel->connects++;
 	log_info("connected to %s (%s)", tunnel->address, tunnel->session->tls);
@@ -180,6 +181,7 @@ static void session_up(struct session *session)
 	}
 	if (session->predecessor) {
 		tunnel->session = session;
+		client_remember_path(tunnel);
 		client_succeeded(tunnel);
 	}
 	if (session->peer_hello.mtu < session->mtu && tunnel->mtu)
@@ -431,6 +433,17 @@ void client_attempt_now(struct lw_tunnel *tunnel)
 	attempt(tunnel);
 }
 
+/* Not more often than attempts are made anyway, where addresses come and go all the time. */
+void client_try_soon(struct lw_tunnel *tunnel)
+{
+	uint64_t now = lw_loop_now_ns(tunnel->loop);
+
+	if (tunnel->hurried_ns && now - tunnel->hurried_ns < HURRY_MS * UINT64_C(1000000))
+		return;
+	tunnel->hurried_ns = now;
+	client_attempt_now(tunnel);
+}
+
 static void timer_due(struct loop_timer *timer)
 {
 	struct lw_tunnel *tunnel = container_of(timer, struct lw_tunnel, timer);
@@ -635,6 +648,7 @@ static const struct lw_provider_ops ethernet_ops = {
 	.message = client_message,
 	.sleep = client_sleep,
 	.wake = client_wake,
+	.path_changed = client_path_changed,
 };
 
 static const struct lw_provider_ops ip_ops = {
@@ -646,6 +660,7 @@ static const struct lw_provider_ops ip_ops = {
 	.message = client_message,
 	.sleep = client_sleep,
 	.wake = client_wake,
+	.path_changed = client_path_changed,
 };
 
 const struct lw_provider_ops *lw_tunnel_provider_ops(const struct lw_tunnel *tunnel)

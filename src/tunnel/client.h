@@ -21,12 +21,17 @@
  * is tried again; nobody else is told. Further streams (bundle.h) are opened when the first has its
  * hello (client_streams.c), and UP waits for them too.
  *
+ * When the path outside changes (the provider is told by the interface), a connection whose address
+ * and link are still there is succeeded as well, so that nothing is lost; one whose are gone is
+ * ended and made anew at once. An attempt that is awaited is made when there may be a path again.
+ *
  * Only an unusable identity or settings that cannot be applied end the tunnel by itself, or any end
  * when it was told to try once.
  */
 #ifndef TUNNEL_CLIENT_H
 #define TUNNEL_CLIENT_H
 
+#include <longwire/provider.h>
 #include <longwire/tunnel.h>
 
 #include "base/address.h"
@@ -110,6 +115,8 @@ struct lw_tunnel {
 	bool was_up;          /* since the start */
 	uint64_t up_since_ns; /* of the last UP */
 	struct sockaddr_storage peer;
+	struct lw_path path; /* to it, when it was reached */
+	uint64_t hurried_ns; /* when an attempt was last brought forward */
 	uint64_t settings_window_ns;
 	uint32_t settings_seen;
 	bool is_applying;
@@ -159,6 +166,12 @@ void client_streams_cancel(struct lw_tunnel *tunnel);
 void client_stream_up(struct session *session);
 void client_stream_ended(struct lw_tunnel *tunnel, const struct session *session, const char *text);
 void client_stream_worn(struct session *session);
+/* client_path.c: the session is up: this is the path it uses; links, addresses or routes have
+ * changed. */
+void client_remember_path(struct lw_tunnel *tunnel);
+void client_path_changed(struct lw_provider *provider, void *user);
+/* client.c: the next attempt, if one is awaited, is worth making now. */
+void client_try_soon(struct lw_tunnel *tunnel);
 /* The end of a stop that waits for its goodbye to go: at once. */
 void client_end_parting(struct lw_tunnel *tunnel);
 /* Forget everything of a start; completions are the caller's. */

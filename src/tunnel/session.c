@@ -109,6 +109,8 @@ static void hand_over(struct session *session)
 
 	session->rtt_us = predecessor->rtt_us;
 	session_set_state(predecessor, SESSION_DRAINING);
+	predecessor->stream.last_received_ns = lw_loop_now_ns(session->loop);
+	loop_timer_set_in_ms(session->loop, &predecessor->timer, SESSION_DRAIN_DEAD_MS);
 	if (!predecessor->got_last)
 		stream_pause(&session->stream);
 	stream_say_last(&predecessor->stream);
@@ -565,7 +567,9 @@ static void probe_due(struct session *session)
 static uint64_t death_ns(const struct session *session)
 {
 	uint64_t heard = session->stream.last_received_ns;
-	uint64_t dead = heard + SESSION_DEAD_MS * ns_per_ms;
+	uint64_t dead = heard + (session->state == SESSION_DRAINING ? SESSION_DRAIN_DEAD_MS
+								    : SESSION_DEAD_MS) *
+					ns_per_ms;
 
 	if (session->checked_ns && heard <= session->checked_ns)
 		dead = MIN(dead, session->checked_ns + SESSION_CHECK_MS * ns_per_ms);
@@ -576,6 +580,7 @@ static void look_after(struct session *session)
 {
 	uint64_t now = lw_loop_now_ns(session->loop), dead;
 	bool is_late = session->state == SESSION_HELLO && now >= session->hello_due_ns;
+	bool is_draining = session->state == SESSION_DRAINING;
 
 	/* One that is not read, or has been told that nothing comes, hears nothing. */
 	if (session->stream.is_paused || session->got_last)
@@ -583,7 +588,8 @@ static void look_after(struct session *session)
 	dead = death_ns(session);
 	if (now >= dead || is_late) {
 		session_finish(session, GOODBYE_DEAD,
-			       now < dead            ? "no hello within 10 s"
+			       now < dead    ? "no hello within 10 s"
+			       : is_draining ? "its successor is up, and it was silent for 1 s"
 			       : session->checked_ns ? "nothing heard since it was asked"
 						     : "nothing heard for 10 s");
 		return;

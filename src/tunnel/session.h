@@ -25,7 +25,8 @@
  * come far opens another session, whose hello names this one (which only its own peer can); from
  * that hello on each end sends on the successor alone. Order and number of the frames are kept
  * because each end reads nothing from the successor's socket until the predecessor's UNIT_LAST has
- * come, or it has died. One succession at a time. When the successor ends first, so does its
+ * come, or it has died; and where a path has gone with its link, nobody says so: one that drains and
+ * is silent for a second is dead. One succession at a time. When the successor ends first, so does its
  * predecessor, which has promised to say no more.
  */
 #ifndef TUNNEL_SESSION_H
@@ -45,6 +46,7 @@ enum {
 	SESSION_PROBE_MS = 3000,
 	SESSION_DEAD_MS = 10000,
 	SESSION_CHECK_MS = 4000, /* a peer sends something at least every SESSION_PROBE_MS */
+	SESSION_DRAIN_DEAD_MS = 1000,
 };
 
 struct session_end {

@@ -379,9 +379,9 @@ static void predecessor__silent_while_it_drains__dies_and_the_successor_lives(vo
 	loop_remove(&older(line.a)->a);
 	loop_remove(&older(line.a)->b);
 	line.a->chunk = 0;
-	rig_pass(line.rig, 9000);
+	rig_pass(line.rig, 500);
 	assert_non_null(line.a->tunnel->session->predecessor);
-	rig_pass(line.rig, 6000);
+	rig_pass(line.rig, 1500);
 	assert_true(is_succeeded(&line, worn));
 	assert_int_equal(line.a->tunnel->connects, 1);
 	assert_ascending(&line.rig->host, line.up);

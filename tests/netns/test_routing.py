@@ -93,6 +93,7 @@ def test_nothing_leaves_during_a_hundred_kills_restarts_and_reconnections(lab):
             lab.tunnel = lab.tunnel.again()
             lab.tunnel.before = None
         elif turn % 20 == 1:
+            lab.tunnel.wait_ready(30)
             lab.tunnel.is_expected_to_run = False
             expect_equal(lab.tunnel.end(signal.SIGTERM), 0, 'exit status')
             lab.tunnel = lab.tunnel.again()
