@@ -48,7 +48,7 @@ struct arguments {
 	struct option_list clients, points, ports, peers, reasons;
 	struct option_number wait, snaplen, count, duration, loop;
 	const char *port, *speed;
-	bool once, json, help, super_frames, in, out, fast;
+	bool once, json, help, super_frames, in, out, fast, probe;
 	bool extcap_interfaces, extcap_dlts, extcap_config, capture;
 };
 
@@ -105,6 +105,7 @@ int command_capture(const struct arguments *arguments);
 int command_extcap(const struct arguments *arguments);
 int command_check(const struct arguments *arguments);
 int command_link(const struct arguments *arguments);
+int command_doctor(const struct arguments *arguments);
 int command_replay(const struct arguments *arguments);
 int command_unlock(const struct arguments *arguments);
 int command_status(const struct arguments *arguments);

@@ -94,6 +94,13 @@ static const struct option_row watch_options[] = {
 	{ 0 },
 };
 
+static const struct option_row doctor_options[] = {
+	{ "probe", NULL, OPTION_FLAG, FIELD(probe), 0,
+	  "also ask the LAN's gateway, by ARP, from a foreign MAC address" },
+	{ "json", NULL, OPTION_FLAG, FIELD(json), 0, "as JSON, for programs" },
+	{ 0 },
+};
+
 static const struct option_row replay_options[] = {
 	{ "port", "PORT", OPTION_TEXT, FIELD(port), 0,
 	  "device, a client's name, or (at a client) hub" },
@@ -257,6 +264,19 @@ const struct command command_table[] = {
 			"killed are removed, too.",
 		.words_max = 1,
 		.run = command_unlock,
+	},
+	{
+		.name = "doctor",
+		.arguments = "[FILE]",
+		.help = "say what keeps a hub or tunnel from working, and what mends it",
+		.details =
+			"\nLooks at this machine; with FILE also at what that needs: keys, bridge,\n"
+			"managers of interfaces, and from a client the hub and the path to it.\n"
+			"Nothing is changed. Ends with 0 if nothing is in the way, 1 if something\n"
+			"is, 2 if FILE itself is wrong.",
+		.words_max = 1,
+		.options = doctor_options,
+		.run = command_doctor,
 	},
 	{
 		.name = "version",
