@@ -1,11 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * longwire capture: attach a capture to a running instance.
- *
- * The file is made here, with the rights of whoever asks, and its descriptor passed on. A regular
- * file is made under a name of its own and takes the name that was asked for only when the instance
- * has agreed, so that a refusal leaves an old file as it was. Everything else that can be written to
- * (a FIFO, a device) is opened as it is.
+ * longwire capture: attach a capture to a running instance, or ask for its flight recorder. The file
+ * is made here, with the rights of whoever asks, and its descriptor passed on.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -14,7 +10,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <longwire/error.h>
@@ -24,81 +19,39 @@
 #include "base/tree.h"
 #include "program/ask.h"
 #include "program/capture_client.h"
+#include "program/capture_output.h"
 #include "program/command.h"
+#include "program/control_client.h"
 
-enum { NAME_SIZE = 1000 };
+enum { NAME_SIZE = 1000, COPY_SIZE = 65536 };
 
-struct output {
-	const char *path; /* "-": standard output */
+/* What is told of it while it runs. */
+struct capturing {
+	struct capture_output output;
 	const char *instance;
-	char *made; /* the name that it has until it may have its own; NULL: it has */
-	int fd;
 };
-
-static bool is_standard(const struct output *output)
-{
-	return strcmp(output->path, "-") == 0;
-}
-
-static int open_standard(struct output *output, struct lw_error *error)
-{
-	if (isatty(STDOUT_FILENO))
-		return error_set(
-			error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
-			"capture: -w - writes to a terminal; pipe it, as into tshark -r -");
-	output->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-	return output->fd < 0 ? error_errno(error, errno, "standard output") : 0;
-}
-
-static int open_output(struct output *output, struct lw_error *error)
-{
-	struct stat st;
-
-	if (is_standard(output))
-		return open_standard(output, error);
-	if (stat(output->path, &st) == 0 && !S_ISREG(st.st_mode)) {
-		output->fd = open(output->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
-		return output->fd < 0 ? error_errno(error, errno, "%s", output->path) : 0;
-	}
-	if (asprintf(&output->made, "%s.XXXXXX", output->path) < 0) {
-		output->made = NULL;
-		return error_errno(error, ENOMEM, "%s", output->path);
-	}
-	output->fd = mkostemp(output->made, O_CLOEXEC); /* 0600 */
-	if (output->fd >= 0)
-		return 0;
-	free(take_pointer(output->made));
-	return error_errno(error, errno, "%s", output->path);
-}
-
-static void close_output(struct output *output)
-{
-	if (output->made)
-		unlink(output->made);
-	free(take_pointer(output->made));
-	close_fd(&output->fd);
-}
 
 static int begun(void *user, struct lw_error *ret_error)
 {
-	struct output *output = user;
+	struct capturing *capturing = user;
+	bool is_standard = capture_output_is_standard(&capturing->output);
+	int r = capture_output_keep(&capturing->output, ret_error);
 
-	if (output->made && rename(output->made, output->path) < 0)
-		return error_errno(ret_error, errno, "%s", output->path);
-	free(take_pointer(output->made));
-	fprintf(stderr, "longwire: capturing at %s%s%s; Ctrl-C ends it\n", output->instance,
-		is_standard(output) ? "" : " to ", is_standard(output) ? "" : output->path);
-	return 0;
+	if (r == 0)
+		fprintf(stderr, "longwire: capturing at %s%s%s; Ctrl-C ends it\n",
+			capturing->instance, is_standard ? "" : " to ",
+			is_standard ? "" : capturing->output.path);
+	return r;
 }
 
-static int show(const struct output *output, const struct capture_result *result)
+static int show(const struct capture_output *output, const struct capture_result *result)
 {
 	fprintf(stderr,
 		"longwire: %" PRIu64 " packets captured, %" PRIu64 " lost, %" PRIu64
 		" seen, %" PRIu64 " matched\n",
 		result->written, result->dropped, result->seen, result->matched);
 	/* A reader that has seen enough is an end like any other. */
-	if (!result->error || (result->error == EPIPE && is_standard(output)))
+	if (!result->error || (result->error == EPIPE && capture_output_is_standard(output)))
 		return PROGRAM_DONE;
 	return command_fail(PROGRAM_FAILED, "%s: %s", output->path, strerror(result->error));
 }
@@ -125,7 +78,7 @@ static void whole_path(const char *path, char *name, size_t size)
 static int capture(const struct instance_found *instance, const struct arguments *arguments)
 {
 	uint64_t duration_ms = (uint64_t)arguments->duration.value * 1000;
-	struct output output = { .path = arguments->write, .instance = instance->name, .fd = -1 };
+	struct capturing capturing = { .output.fd = -1, .instance = instance->name };
 	struct lw_error error = { 0 };
 	struct capture_result result = { 0 };
 	struct tree *request;
@@ -136,25 +89,150 @@ static int capture(const struct instance_found *instance, const struct arguments
 	r = capture_client_prepare(instance, arguments, name, &request, &error);
 	if (r < 0)
 		return fail(&error);
-	r = open_output(&output, &error);
+	r = capture_output_open(&capturing.output, arguments->write, &error);
 	if (r == 0)
-		r = capture_client_run(instance, request, output.fd, duration_ms, begun, &output,
-				       &result, &error);
+		r = capture_client_run(instance, request, capturing.output.fd, duration_ms, begun,
+				       &capturing, &result, &error);
 	tree_free(request);
-	close_output(&output);
-	return r < 0 ? fail(&error) : show(&output, &result);
+	capture_output_close(&capturing.output);
+	return r < 0 ? fail(&error) : show(&capturing.output, &result);
+}
+
+/* ---- the flight recorder */
+
+static struct tree *ask_recorder(const char *verb, const struct arguments *arguments)
+{
+	struct tree *request = control_ask(verb);
+
+	if (request && arguments->recorder &&
+	    tree_add_text(request, "recorder", arguments->recorder) < 0) {
+		tree_free(request);
+		return NULL;
+	}
+	return request;
+}
+
+static int trigger(const struct instance_found *instance, const struct arguments *arguments)
+{
+	struct lw_error error;
+	struct tree *reply;
+
+	if (control_request(instance->socket, ask_recorder("recorder-trigger", arguments),
+			    ASK_TIMEOUT_MS, &reply, &error) < 0)
+		return fail(&error);
+	tree_free(reply);
+	return PROGRAM_DONE;
+}
+
+/* Ask for a copy into pipe, whose end is then the instance's alone. */
+static int ask_dump(const struct instance_found *instance, const struct arguments *arguments,
+		    int *pipe, struct lw_error *error)
+{
+	struct tree *request = ask_recorder("recorder-dump", arguments), *reply = NULL;
+	struct control_peer *peer = NULL;
+	int r = request ? control_dial(instance->socket, &peer, error)
+			: error_errno(error, ENOMEM, "capture");
+
+	if (r == 0)
+		r = control_say(peer, request, *pipe, error);
+	close_fd(pipe);
+	if (r == 0)
+		r = control_hear(peer, ASK_TIMEOUT_MS, &reply, error);
+	control_hang_up(peer);
+	tree_free(request);
+	tree_free(reply);
+	return r;
+}
+
+/* Until the other end is closed. Return: bytes, or a negative errno. */
+static int64_t copy(int from, int to)
+{
+	char data[COPY_SIZE];
+	int64_t sum = 0;
+
+	for (;;) {
+		ssize_t n = read(from, data, sizeof(data)), written = 0;
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : sum;
+		while (written < n) {
+			ssize_t m = write(to, data + written, (size_t)(n - written));
+
+			if (m < 0 && errno != EINTR)
+				return -errno;
+			written += m < 0 ? 0 : m;
+		}
+		sum += n;
+	}
+}
+
+static int dump_into(const struct instance_found *instance, const struct arguments *arguments,
+		     struct capture_output *output, struct lw_error *error)
+{
+	_cleanup_close_ int from = -1, to = -1;
+	int ends[2], r;
+	int64_t bytes;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return error_errno(error, errno, "pipe");
+	from = ends[0];
+	to = ends[1];
+	r = ask_dump(instance, arguments, &to, error);
+	if (r < 0)
+		return r;
+	bytes = copy(from, output->fd);
+	if (bytes < 0)
+		return error_errno(error, (int)-bytes, "%s", output->path);
+	r = capture_output_keep(output, error);
+	if (r == 0)
+		fprintf(stderr, "longwire: the flight recorder of %s, %" PRId64 " bytes\n",
+			instance->name, bytes);
+	return r;
+}
+
+static int dump(const struct instance_found *instance, const struct arguments *arguments)
+{
+	struct capture_output output;
+	struct lw_error error;
+	int r = capture_output_open(&output, arguments->write, &error);
+
+	if (r == 0)
+		r = dump_into(instance, arguments, &output, &error);
+	capture_output_close(&output);
+	return r < 0 ? fail(&error) : PROGRAM_DONE;
+}
+
+static int do_capture(const struct instance_found *instance, const struct arguments *arguments)
+{
+	if (arguments->trigger_recorder)
+		return trigger(instance, arguments);
+	return arguments->dump_recorder ? dump(instance, arguments) : capture(instance, arguments);
+}
+
+/* NULL, or what does not go together. */
+static const char *find_fault(const struct arguments *arguments)
+{
+	if (arguments->trigger_recorder && (arguments->write || arguments->dump_recorder))
+		return "--trigger-recorder writes the recorder's own file, so nothing else is said";
+	if (!arguments->write && !arguments->trigger_recorder)
+		return "-w FILE says where to; - is standard output";
+	if (arguments->duration.is_set && !arguments->duration.value)
+		return "--duration takes 1 or more seconds";
+	if (arguments->recorder && !arguments->dump_recorder && !arguments->trigger_recorder)
+		return "--recorder goes with --dump-recorder or --trigger-recorder";
+	return NULL;
 }
 
 int command_capture(const struct arguments *arguments)
 {
+	const char *fault = find_fault(arguments);
 	struct instance_found instance;
 	int status;
 
-	if (!arguments->write)
-		return command_fail(PROGRAM_USAGE, "capture: -w FILE says where to; - is standard "
-						   "output");
-	if (arguments->duration.is_set && !arguments->duration.value)
-		return command_fail(PROGRAM_USAGE, "capture: --duration takes 1 or more seconds");
+	if (fault)
+		return command_fail(PROGRAM_USAGE, "capture: %s", fault);
 	status = ask_choose(arguments->n_words ? arguments->words[0] : NULL, &instance);
-	return status == PROGRAM_DONE ? capture(&instance, arguments) : status;
+	return status == PROGRAM_DONE ? do_capture(&instance, arguments) : status;
 }

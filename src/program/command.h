@@ -42,13 +42,14 @@ struct arguments {
 	const char *words[COMMAND_WORDS_MAX]; /* what is not an option */
 	size_t n_words;
 	const char *hub, *layer, *name, *origin, *key_log;
-	const char *write, *filter, *format;
+	const char *write, *filter, *format, *recorder;
 	const char *extcap_interface, *extcap_filter, *extcap_version, *fifo;
 	int log_level; /* enum log_level */
 	struct option_list clients, points, ports, peers, reasons;
 	struct option_number wait, snaplen, count, duration, loop;
 	const char *port, *speed;
 	bool once, json, help, super_frames, in, out, fast, probe;
+	bool dump_recorder, trigger_recorder;
 	bool extcap_interfaces, extcap_dlts, extcap_config, capture;
 };
 

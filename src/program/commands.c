@@ -85,6 +85,12 @@ static const struct option_row capture_options[] = {
 	{ "count", "N", OPTION_NUMBER, FIELD(count), UINT32_MAX, "end after so many records" },
 	{ "duration", "SECONDS", OPTION_NUMBER, FIELD(duration), COMMAND_WAIT_MAX,
 	  "end after this time" },
+	{ "dump-recorder", NULL, OPTION_FLAG, FIELD(dump_recorder), 0,
+	  "instead: a copy of the flight recorder's memory" },
+	{ "trigger-recorder", NULL, OPTION_FLAG, FIELD(trigger_recorder), 0,
+	  "instead: have it write its own next file" },
+	{ "recorder", "FILE", OPTION_TEXT, FIELD(recorder), 0,
+	  "which, by its configured file, where there are several" },
 	{ 0 },
 };
 

@@ -19,6 +19,7 @@
 #include "program/command.h"
 #include "program/notify.h"
 #include "program/privileges.h"
+#include "program/recorders.h"
 
 enum { TICK_MS = 1000 };
 
@@ -271,6 +272,9 @@ int service_open(struct service *service, const struct arguments *arguments,
 	r = control_add_verbs(service->control, service_verbs, ARRAY_SIZE(service_verbs), service);
 	if (r == 0)
 		r = control_add_verbs(service->control, link_verbs, n_link_verbs, &service->links);
+	if (r == 0)
+		r = control_add_verbs(service->control, recorder_verbs, n_recorder_verbs,
+				      &service->captures);
 	if (r == 0)
 		r = attachments_init(&service->attachments, service->loop, service->control,
 				     service->layer, &attachments_ops, service);

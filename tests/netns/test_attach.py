@@ -221,3 +221,59 @@ def test_refusals(lab):
         expect_equal(file.read(), 'as it was', 'the old file after a refusal of the instance')
     expect_equal([capture.end()[0] for capture in many], [0] * 4, 'the others')
     expect_equal(lab.b1.ping_losses('10.1.0.1', 10), 0, 'lost pings')
+
+
+# ---- the flight recorder
+
+
+def recording(lab, *files):
+    a, b = two_lans(lab)
+    lab.a1.address('eth0', '10.1.0.1/24')
+    lab.b1.address('eth0', '10.1.0.2/24')
+    lab.edit(f'{lab.conf}/hub.yaml', capture=[{'file': file, 'filter': 'icmp', 'recorder': {'size': 1}} for file in files])
+    join(lab, a, b)
+    lab.b1.wait_for_ping('10.1.0.1')
+
+
+def test_flight_recorder_is_read_and_triggered(lab):
+    folder = f'{lab.folder}/flights'
+    os.mkdir(folder)
+    recording(lab, f'{folder}/a.pcapng')
+    before = lab.hub.count_descriptors()
+    lab.b1.run('ping', '-n', '-c', '10', '-i', '0.02', '-s', '77', '10.1.0.1')
+    expect_equal(os.listdir(folder), [], 'nothing is written by itself')
+    for file in (f'{lab.folder}/one.pcapng', f'{lab.folder}/two.pcapng'):
+        done = run(lab.program, 'capture', lab.hub.instance, '--dump-recorder', '-w', file)
+        expect(f'the flight recorder of {lab.hub.instance}, {os.path.getsize(file)} bytes' in done.stdout, done.stdout)
+        expect_equal(len(tshark(file, '-Y', 'frame.len == 119')), 20, 'pings that were there before')
+        expect_equal(stat.S_IMODE(os.stat(file).st_mode), 0o600, 'mode')
+    piped = run('sh', '-c', f'{lab.program} capture {lab.hub.instance} --dump-recorder -w - | tshark -n -r - -Y "frame.len == 119"')
+    expect_equal(len([line for line in piped.stdout.splitlines() if 'ICMP' in line]), 20, 'through a pipe')
+    run(lab.program, 'capture', lab.hub.instance, '--trigger-recorder')
+    wait_until(lambda: os.listdir(folder), what='its own file')
+    wait_until(lambda: packets(f'{folder}/{os.listdir(folder)[0]}') >= 20, what='its own file has all')
+    wait_until(lambda: lab.hub.count_descriptors() <= before + 1, what='descriptors are returned')
+    done = run(lab.program, 'capture', lab.hub.instance, '--dump-recorder', '-w', '/dev/full', check=False)
+    expect(done.returncode == 1 and 'No space left' in done.stdout, f'{done.returncode} {done.stdout}')
+    expect_equal(lab.b1.ping_losses('10.1.0.1', 10), 0, 'lost pings')
+
+
+def test_flight_recorder_refusals(lab):
+    files = [f'{lab.folder}/a.pcapng', f'{lab.folder}/b.pcapng']
+    recording(lab, *files)
+    hub, old = lab.hub.instance, f'{lab.folder}/old.pcapng'
+    with open(old, 'w') as file:
+        file.write('as it was')
+    for status, text, arguments in (
+            (1, f'several flight recorders; these are: {files[0]}, {files[1]}', (hub, '--dump-recorder', '-w', old)),
+            (1, f'no flight recorder is called /x; these are: {files[0]}', (hub, '--dump-recorder', '-w', old, '--recorder', '/x')),
+            (1, 'several flight recorders', (hub, '--trigger-recorder')),
+            (1, 'no flight recorder is configured', (lab.tunnel.instance, '--dump-recorder', '-w', old)),
+            (2, '-w FILE says where to', (hub, '--dump-recorder')),
+            (2, 'so nothing else is said', (hub, '--trigger-recorder', '-w', old)),
+            (2, '--recorder goes with', (hub, '-w', old, '--recorder', files[0]))):
+        refuse(lab, status, text, *arguments)
+    with open(old) as file:
+        expect_equal(file.read(), 'as it was', 'the old file after refusals')
+    run(lab.program, 'capture', hub, '--dump-recorder', '-w', old, '--recorder', files[1])
+    expect(packets(old) >= 2, 'the one that was chosen')
