@@ -167,18 +167,21 @@ static int parse(const struct lw_dns_settings *from, struct dns_settings *dns,
 int dns_settings_parse(const struct lw_dns_settings *given, struct dns_settings **ret_dns,
 		       struct lw_error *ret_error)
 {
-	_cleanup_free_ struct dns_settings *dns = calloc(1, sizeof(*dns));
+	struct dns_settings *dns;
 	struct lw_dns_settings from;
 	int r;
 
-	if (!dns)
-		return -ENOMEM;
 	if (!value_take(&from, sizeof(from), given))
 		return refuse(ret_error, "size", NULL,
 			      "must be the size of struct lw_dns_settings");
+	dns = calloc(1, sizeof(*dns));
+	if (!dns)
+		return -ENOMEM;
 	r = parse(&from, dns, ret_error);
-	if (r == 0)
-		*ret_dns = take_pointer(dns);
+	if (r < 0)
+		free(dns);
+	else
+		*ret_dns = dns;
 	return r;
 }
 

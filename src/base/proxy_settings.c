@@ -120,18 +120,21 @@ static int parse(const struct lw_proxy_settings *from, struct proxy_settings *pr
 int proxy_settings_parse(const struct lw_proxy_settings *given, struct proxy_settings **ret_proxy,
 			 struct lw_error *ret_error)
 {
-	_cleanup_free_ struct proxy_settings *proxy = calloc(1, sizeof(*proxy));
+	struct proxy_settings *proxy;
 	struct lw_proxy_settings from;
 	int r;
 
-	if (!proxy)
-		return -ENOMEM;
 	if (!value_take(&from, sizeof(from), given))
 		return refuse(ret_error, "size", "",
 			      "must be the size of struct lw_proxy_settings");
+	proxy = calloc(1, sizeof(*proxy));
+	if (!proxy)
+		return -ENOMEM;
 	r = parse(&from, proxy, ret_error);
-	if (r == 0)
-		*ret_proxy = take_pointer(proxy);
+	if (r < 0)
+		free(proxy);
+	else
+		*ret_proxy = proxy;
 	return r;
 }
 

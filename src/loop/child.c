@@ -61,7 +61,8 @@ static void become(const struct recipe *recipe)
 	_exit(127);
 }
 
-static int spawn(struct recipe *recipe, pid_t *ret_pid)
+/* Its number, or a negative errno. */
+static pid_t spawn(struct recipe *recipe)
 {
 	pid_t pid;
 
@@ -75,8 +76,7 @@ static int spawn(struct recipe *recipe, pid_t *ret_pid)
 	if (pid == 0)
 		become(recipe);
 	(void)setpgid(pid, pid);
-	*ret_pid = pid;
-	return 0;
+	return pid;
 }
 
 static void kill_group(pid_t pid)
@@ -161,14 +161,13 @@ static int run_to_end(struct recipe *recipe, int64_t deadline, int output, char 
 {
 	char text[1024];
 	size_t length = 0;
-	int status = 0;
-	pid_t pid;
-	int r = spawn(recipe, &pid);
+	int status = 0, r;
+	pid_t pid = spawn(recipe);
 
 	close_fd(&recipe->input);
 	close_fd(&recipe->errors);
-	if (r < 0)
-		return r;
+	if (pid < 0)
+		return pid;
 	r = listen_until(output, deadline, text, sizeof(text), &length);
 	if (r == 0)
 		r = wait_until(pid, deadline, &status);
@@ -286,19 +285,22 @@ static int watch(struct child *child, int output)
 
 static int start(struct child *child, struct recipe *recipe)
 {
-	int out[2], r;
+	int out[2];
+	pid_t pid;
 
 	if (pipe2(out, O_CLOEXEC) < 0)
 		return -errno;
 	(void)fcntl(out[0], F_SETFL, O_NONBLOCK);
 	recipe->input = recipe->errors = -1;
 	recipe->output = out[1];
-	r = spawn(recipe, &child->pid);
+	pid = spawn(recipe);
 	close_fd(&out[1]);
-	if (r == 0)
-		return watch(child, out[0]);
-	close_fd(&out[0]);
-	return r;
+	if (pid < 0) {
+		close_fd(&out[0]);
+		return pid;
+	}
+	child->pid = pid;
+	return watch(child, out[0]);
 }
 
 int child_start(struct lw_loop *loop, const char *const *argv, const char *const *environment,

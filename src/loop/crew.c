@@ -39,7 +39,7 @@ static int start_workers(struct crew *crew, unsigned n)
 	if (r == 0)
 		r = mailbox_open(&crew->asks, crew->main);
 	while (r == 0 && crew->n < n) {
-		snprintf(name, sizeof(name), "packets-%u", crew->n);
+		snprintf(name, sizeof(name), "packets-%u", crew->n % CREW_MAX);
 		r = worker_new_holdable(name, crew->main, crew->n, &crew->others[crew->n - 1]);
 		if (r == 0)
 			crew->n++;
