@@ -97,12 +97,40 @@ static bool is_isolated(const struct vswitch *vswitch, const struct vport *a, co
 	return vswitch->options.between == LW_BETWEEN_ISOLATED && !a->is_device && !b->is_device;
 }
 
-/* Return: NONE if it went to a port or was refused (and counted) by one. */
+/*
+ * Port by port, not packet by packet: the second port finds the packets in the cache, and each has
+ * its buffers to itself from the first packet to the seal, which the next port then finds there.
+ */
+void ethernet_flood_waiting(struct vswitch *vswitch, struct vport *ingress, bool is_last)
+{
+	struct vswitch_lane *lane = forward_lane(vswitch);
+	struct list *node, *next;
+	uint32_t n = lane->n_flooded;
+
+	if (likely(!n))
+		return;
+	lane->n_flooded = 0;
+	for (node = vswitch->ports.next; node != &vswitch->ports; node = next) {
+		struct vport *egress = list_entry(node, struct vport, list);
+
+		next = node->next;
+		if (egress == ingress || is_isolated(vswitch, ingress, egress))
+			continue;
+		for (uint32_t i = 0; i < n; i++)
+			forward_output(vswitch, egress, lane->flooded[i]);
+		if (is_last)
+			forward_flush(vswitch, egress);
+		if (likely(egress->vswitch)) /* a flush may remove a port: this one or another */
+			next = node->next;
+	}
+}
+
+/* To everybody else. Return: NONE if there is a port that it goes to, or that refuses and counts it. */
 static enum lw_drop flood(struct vswitch *vswitch, struct vport *ingress,
 			  const struct lw_packet *packet)
 {
+	struct vswitch_lane *lane = forward_lane(vswitch);
 	enum lw_drop reason = LW_DROP_SAME_PORT;
-	bool is_seen = false;
 
 	list_for_each(node, &vswitch->ports) {
 		struct vport *egress = list_entry(node, struct vport, list);
@@ -113,10 +141,12 @@ static enum lw_drop flood(struct vswitch *vswitch, struct vport *ingress,
 			reason = LW_DROP_ISOLATED;
 			continue;
 		}
-		forward_output(vswitch, egress, packet);
-		is_seen = true;
+		if (lane->n_flooded == FLOODED_MAX)
+			ethernet_flood_waiting(vswitch, ingress, false);
+		lane->flooded[lane->n_flooded++] = packet;
+		return LW_DROP_NONE;
 	}
-	return is_seen ? LW_DROP_NONE : reason;
+	return reason;
 }
 
 static bool is_within(struct vswitch *vswitch, struct token_bucket *bucket, uint32_t per_second,
@@ -162,6 +192,7 @@ static enum lw_drop forward_unicast(struct vswitch *vswitch, struct vport *ingre
 		return LW_DROP_SAME_PORT;
 	if (is_isolated(vswitch, ingress, egress))
 		return LW_DROP_ISOLATED;
+	ethernet_flood_waiting(vswitch, ingress, false);
 	forward_output(vswitch, egress, packet);
 	return LW_DROP_NONE;
 }

@@ -22,6 +22,7 @@ enum {
 	OWN_ADDRESSES_MAX = 64,
 	LIMIT_BURST_SECONDS = 2,
 	ICMP_BURST_SECONDS = 1,
+	FLOODED_MAX = 64,
 };
 
 typedef void forward_fn(struct vswitch *vswitch, struct vport *ingress,
@@ -33,6 +34,9 @@ struct vswitch_lane {
 	 * the place here. */
 	struct vport *dirty[VSWITCH_PORTS_MAX];
 	uint32_t n_dirty;
+	/* Of the batch under way: consecutive packets that go to everybody (ethernet.c). */
+	const struct lw_packet *flooded[FLOODED_MAX];
+	uint32_t n_flooded;
 	uint8_t icmp[ICMP_IPV6_MAX];
 };
 
@@ -91,6 +95,10 @@ forward_fn ethernet_forward, ip_forward, pipe_forward_ethernet, pipe_forward_ip;
 /* Give packet to egress, here or on its worker, if it is not too big for it. false: TOO_BIG, counted
  * there. */
 bool forward_output(struct vswitch *vswitch, struct vport *egress, const struct lw_packet *packet);
+/* Nothing more comes for egress in this batch. */
+void forward_flush(struct vswitch *vswitch, struct vport *egress);
+/* What waits to be flooded goes out before anything else does. is_last: of the batch. */
+void ethernet_flood_waiting(struct vswitch *vswitch, struct vport *ingress, bool is_last);
 
 /* An IP packet's addresses and what its header says of it. NONE, SHORT or MALFORMED. */
 struct ip_ends {

@@ -515,22 +515,34 @@ bool forward_output(struct vswitch *vswitch, struct vport *egress, const struct 
 	return true;
 }
 
+static void flush_port(struct vport *port)
+{
+	/* Clean first: from here on a removal has nothing to strike out. */
+	forward_port_lane(port)->is_dirty = false;
+	if (unlikely(is_linked_out(port)) && crew_self() == 0)
+		port->link->flush(port->link);
+	else if (port->ops->flush)
+		port->ops->flush(port);
+}
+
+/* One that got something earlier in this batch waits for the others. */
+void forward_flush(struct vswitch *vswitch, struct vport *egress)
+{
+	struct vswitch_lane *lane = forward_lane(vswitch);
+
+	if (!lane->n_dirty || lane->dirty[lane->n_dirty - 1] != egress)
+		return;
+	lane->n_dirty--;
+	flush_port(egress);
+}
+
 static void flush_dirty(struct vswitch *vswitch)
 {
 	struct vswitch_lane *lane = forward_lane(vswitch);
 
-	for (uint32_t i = 0; i < lane->n_dirty; i++) {
-		struct vport *port = lane->dirty[i];
-
-		if (!port)
-			continue;
-		/* Clean first: from here on a removal has nothing to strike out. */
-		forward_port_lane(port)->is_dirty = false;
-		if (unlikely(is_linked_out(port)) && crew_self() == 0)
-			port->link->flush(port->link);
-		else if (port->ops->flush)
-			port->ops->flush(port);
-	}
+	for (uint32_t i = 0; i < lane->n_dirty; i++)
+		if (lane->dirty[i])
+			flush_port(lane->dirty[i]);
 	lane->n_dirty = 0;
 	if (unlikely(vswitch->handoff))
 		handoff_flush(vswitch->handoff);
@@ -570,6 +582,7 @@ void vswitch_forward(struct vswitch *vswitch, struct vport *ingress,
 {
 	for (size_t i = 0; i < n; i++)
 		vswitch->forward(vswitch, ingress, &packets[i], now_ns);
+	ethernet_flood_waiting(vswitch, ingress, true);
 	flush_dirty(vswitch);
 }
 

@@ -114,11 +114,13 @@ def lookups(programs):
 
 def measure(pair, programs, seconds):
     """{key: number}"""
+    folder = f'{pair.folder}/scale'
+    os.mkdir(folder)
     for program in ('crowd', 'fdb_bench'):
         if not os.access(programs[program], os.X_OK):
             raise Failure(f'no {programs[program]}')
-    found = {'idle_client_bytes': idle_memory(pair, programs, f'{pair.folder}/scale')}
-    found.update({f'fan_out_{size}': rate for size, rate in fan_out(pair, programs, f'{pair.folder}/scale', seconds).items()})
+    found = {'idle_client_bytes': idle_memory(pair, programs, folder)}
+    found.update({f'fan_out_{size}': rate for size, rate in fan_out(pair, programs, folder, seconds).items()})
     found.update({f'fdb_{entries}_ns': ns for entries, ns in lookups(programs).items()})
     return found
 

@@ -299,20 +299,31 @@ static void input__batch__flushes_each_port_once(void **state)
 
 static void flush__that_removes_ports__goes_on(void **state)
 {
+	static uint8_t data[2][60];
+	struct lw_packet packets[2];
 	struct fixture f;
 
 	(void)state;
 	begin(&f, LW_LAYER_ETHERNET, LW_BETWEEN_DIRECT);
 	/* The device's flush removes a port that was to be flushed later, then a port removes
-	 * itself. */
+	 * itself. All have got something by then: a known destination came last. */
+	for (unsigned i = 0; i < 2; i++) {
+		put_mac(data[i], i ? 50 : UINT32_MAX);
+		put_mac(data[i] + 6, 11);
+		packets[i] = (struct lw_packet){ .data = data[i],
+						 .length = sizeof(data[i]),
+						 .layer = LW_LAYER_ETHERNET };
+	}
+	send_frame(&f, DEVICE, 50, 11, 60);
+	f.ports[2].outputs = f.ports[LAN].outputs = f.ports[2].flushes = f.ports[LAN].flushes = 0;
 	f.ports[DEVICE].removes = &f.ports[2].vport;
 	f.ports[LAN].removes = &f.ports[LAN].vport;
-	send_frame(&f, 1, 11, UINT32_MAX, 60);
+	vswitch_input(f.vswitch, &f.ports[1].vport, packets, 2, f.now);
 	assert_int_equal(f.ports[2].flushes, 0);
 	assert_int_equal(f.ports[LAN].flushes, 1);
 	f.ports[DEVICE].removes = NULL;
 	send_frame(&f, 1, 11, UINT32_MAX, 60);
-	assert_int_equal(f.ports[DEVICE].outputs, 2);
+	assert_int_equal(f.ports[DEVICE].outputs, 3);
 	assert_int_equal(f.ports[2].outputs, 1);
 	assert_int_equal(f.ports[LAN].outputs, 1);
 	end(&f);
@@ -349,6 +360,73 @@ static void ethernet__sizes__both_sides_of_each_bound(void **state)
 	send_frame(&f, 1, 11, 12, 10000);
 	assert_int_equal(f.ports[2].last_length, 10000);
 	end(&f);
+}
+
+/* What one port got, by the last byte of each frame. */
+static struct {
+	uint8_t order[2 * 100 + 3];
+	unsigned n;
+} got;
+
+static void note_order(struct vport *vport, const struct lw_packet *packet)
+{
+	got.order[got.n++] = packet->data[packet->length - 1];
+	output(vport, packet);
+}
+
+static void ethernet__floods_in_a_batch__keep_their_order_and_one_flush(void **state)
+{
+	static const struct vport_ops noting = { .output = note_order, .flush = flush };
+	enum { FRAMES = 2 * 100 + 3 };
+	static uint8_t data[FRAMES][60];
+	struct lw_packet packets[FRAMES];
+	struct fixture f;
+
+	(void)state;
+	begin(&f, LW_LAYER_ETHERNET, LW_BETWEEN_DIRECT);
+	f.ports[2].vport.ops = &noting;
+	send_frame(&f, 2, 12, 11, 60); /* bob is known */
+	memset(&got, 0, sizeof(got));
+	for (int i = 0; i < PORTS; i++)
+		f.ports[i].outputs = f.ports[i].flushes = 0;
+	/* More than wait at once, then bob's own among the others', then more. */
+	for (unsigned i = 0; i < FRAMES; i++) {
+		bool is_bobs = i >= 100 && i < 103;
+
+		put_mac(data[i], is_bobs ? 12 : UINT32_MAX);
+		put_mac(data[i] + 6, 13);
+		store_be16(data[i] + 12, 0x88b5);
+		data[i][59] = (uint8_t)i;
+		packets[i] = (struct lw_packet){ .data = data[i],
+						 .length = sizeof(data[i]),
+						 .layer = LW_LAYER_ETHERNET };
+	}
+	vswitch_input(f.vswitch, &f.ports[LAN].vport, packets, FRAMES, f.now);
+	assert_int_equal(got.n, FRAMES);
+	for (unsigned i = 0; i < FRAMES; i++)
+		assert_int_equal(got.order[i], (uint8_t)i);
+	assert_int_equal(f.ports[2].flushes, 1);
+	assert_int_equal(f.ports[1].outputs, FRAMES - 3);
+	assert_int_equal(f.ports[1].flushes, 1);
+	assert_int_equal(f.ports[DEVICE].outputs, FRAMES - 3);
+	assert_int_equal(f.ports[LAN].outputs, 0);
+	end(&f);
+}
+
+static void ethernet__flood__whose_flush_removes_a_port__goes_on(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	for (int removed = 1; removed < PORTS; removed++) {
+		begin(&f, LW_LAYER_ETHERNET, LW_BETWEEN_DIRECT);
+		f.ports[1].removes = &f.ports[removed].vport;
+		send_frame(&f, DEVICE, 10, UINT32_MAX, 60);
+		assert_int_equal(f.ports[1].flushes, 1);
+		for (int i = 2; i < PORTS; i++)
+			assert_int_equal(f.ports[i].flushes, i != removed);
+		end(&f);
+	}
 }
 
 static void ethernet__super_frame__is_measured_by_its_segments(void **state)
@@ -941,6 +1019,8 @@ int main(void)
 		cmocka_unit_test(input__batch__flushes_each_port_once),
 		cmocka_unit_test(flush__that_removes_ports__goes_on),
 		cmocka_unit_test(ethernet__sizes__both_sides_of_each_bound),
+		cmocka_unit_test(ethernet__floods_in_a_batch__keep_their_order_and_one_flush),
+		cmocka_unit_test(ethernet__flood__whose_flush_removes_a_port__goes_on),
 		cmocka_unit_test(ethernet__super_frame__is_measured_by_its_segments),
 		cmocka_unit_test(ethernet__known_unicast__is_seen_by_nobody_else),
 		cmocka_unit_test(ethernet__flood_of_sources__fills_only_its_share),
