@@ -95,6 +95,12 @@ LW_API void lw_packet_flow_cancel_read(struct lw_packet_flow *flow, uint16_t que
  * lw_packet_flow_counters): singly what was refused, the whole rest once the device is busy or
  * down. -EINVAL, and nothing written, for a packet of another layer or too long; -ENODEV after the
  * descriptor was taken.
+ *
+ * -EPERM, nothing written, and all of them counted as LW_DROP_REINJECTED when one of them is a packet
+ * that was read from this very flow. What is read is meant for the other end of the tunnel; to look
+ * at it and put it back is the work of a packet filter, not of a tunnel provider (Apple's TN3120):
+ * use nftables, which does it in the kernel. Views into what the flow has read are found out; a copy
+ * cannot be told from a packet that came from afar, and is no more allowed.
  */
 LW_API ssize_t lw_packet_flow_write(struct lw_packet_flow *flow, uint16_t queue,
 				    const struct lw_packet *packets, size_t n);

@@ -79,6 +79,7 @@ enum { LW_PACKET_MAX = 65535 + 22 };
 	X(DEVICE_BUSY, "device-busy", "the kernel would not take it now")                    \
 	X(DEVICE_DOWN, "device-down", "the interface is down or gone")                       \
 	X(DEVICE_REFUSED, "device-refused", "the kernel called it invalid")                  \
+	X(REINJECTED, "reinjected", "read from the flow that it was to be written to")       \
 	X(LINK_LOST, "link-lost", "lost by the impairment of its port")                      \
 	X(LINK_FULL, "link-full", "the queue of an impaired port's rate is full")
 

@@ -284,9 +284,9 @@ int lw_packet_flow_read(struct lw_packet_flow *flow, uint16_t index, size_t byte
 	if (queue->is_armed)
 		return -EBUSY;
 	if (!queue->buffer)
-		queue->buffer = memory_map(BUFFER_SIZE);
+		__atomic_store_n(&queue->buffer, memory_map(BUFFER_SIZE), __ATOMIC_RELAXED);
 	if (flow->device->coalesces && !queue->joined)
-		queue->joined = memory_map(BUFFER_SIZE);
+		__atomic_store_n(&queue->joined, memory_map(BUFFER_SIZE), __ATOMIC_RELAXED);
 	if (!queue->buffer || (flow->device->coalesces && !queue->joined))
 		return -ENOMEM;
 	if (!queue->source.loop) {
@@ -397,6 +397,25 @@ static void drop_written(struct flow_queue *queue, const struct lw_packet *packe
 		see(queue->flow, LW_CAPTURE_DROP, &packets[i], reason);
 }
 
+/* The other queues' buffers may be mapped by their own threads just now: then nothing of them has been
+ * read yet. */
+static bool is_within(const uint8_t *data, uint8_t *const *place)
+{
+	const uint8_t *buffer = __atomic_load_n(place, __ATOMIC_RELAXED);
+
+	return buffer && (uintptr_t)data - (uintptr_t)buffer < BUFFER_SIZE;
+}
+
+/* Whether it is a view into what was read here. */
+static bool was_read(const struct lw_packet_flow *flow, const struct lw_packet *packet)
+{
+	for (uint16_t i = 0; i < flow->n_queues; i++)
+		if (unlikely(is_within(packet->data, &flow->queues[i].buffer) ||
+			     is_within(packet->data, &flow->queues[i].joined)))
+			return true;
+	return false;
+}
+
 ssize_t lw_packet_flow_write(struct lw_packet_flow *flow, uint16_t index,
 			     const struct lw_packet *packets, size_t n)
 {
@@ -411,6 +430,12 @@ ssize_t lw_packet_flow_write(struct lw_packet_flow *flow, uint16_t index,
 	for (size_t i = 0; i < n; i++) {
 		if (packets[i].layer != flow->device->layer || packets[i].length > LW_PACKET_MAX)
 			return -EINVAL;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (was_read(flow, &packets[i])) {
+			drop_written(queue, packets, n, LW_DROP_REINJECTED);
+			return -EPERM;
+		}
 	}
 	for (size_t i = 0; i < n; i++) {
 		enum lw_drop drop = write_packet(queue, &packets[i]);

@@ -783,10 +783,65 @@ static void flow_pair__wrong_options__refused(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make, drop)
 
+/* ---- Putting back what was read: TN3120 */
+
+struct filter {
+	struct lw_packet_flow *other;
+	ssize_t same, mixed, crossed, copied;
+};
+
+static void put_back(struct lw_packet_flow *flow, uint16_t queue, const struct lw_packet *packets,
+		     size_t n, int error, void *user)
+{
+	struct filter *filter = user;
+	uint8_t copy[64];
+	struct lw_packet copied = packets[0], mixed[2] = { packets[0], packets[0] };
+
+	(void)queue;
+	(void)error;
+	assert_int_equal(n, 2);
+	memcpy(copy, packets[0].data, packets[0].length);
+	copied.data = copy;
+	mixed[0] = copied;
+	filter->same = lw_packet_flow_write(flow, 0, packets, n);
+	filter->mixed = lw_packet_flow_write(flow, 0, mixed, 2);
+	filter->crossed = lw_packet_flow_write(filter->other, 0, packets, n);
+	filter->copied = lw_packet_flow_write(flow, 0, &copied, 1);
+}
+
+static void flow_write__what_was_read_from_it__refused_and_counted(void **state)
+{
+	static const uint8_t frame[60] = { 2, 0, 0, 0, 0, 1, 2, 0, 0, 0, 0, 2, 0x88, 0xb6 };
+	const struct lw_packet packets[2] = {
+		{ .data = frame, .length = 60, .layer = LW_LAYER_ETHERNET },
+		{ .data = frame, .length = 60, .layer = LW_LAYER_ETHERNET },
+	};
+	struct fixture *fixture = *state;
+	struct filter filter = { 0 };
+	struct lw_packet_flow *c, *d;
+
+	assert_int_equal(lw_packet_flow_pair(fixture->loop, LW_LAYER_ETHERNET, 0, &c, &d), 0);
+	filter.other = c;
+	assert_int_equal(lw_packet_flow_read(fixture->b, 0, 0, put_back, &filter), 0);
+	assert_int_equal(lw_packet_flow_write(fixture->a, 0, packets, 2), 2);
+	while (lw_loop_dispatch(fixture->loop) > 0)
+		;
+	assert_int_equal(filter.same, -EPERM);
+	assert_int_equal(filter.mixed, -EPERM);
+	assert_int_equal(filter.crossed, 2);
+	assert_int_equal(filter.copied, 1);
+	assert_int_equal(counters_of(fixture->b).drops[LW_DROP_REINJECTED], 4);
+	assert_int_equal(counters_of(fixture->b).written_packets, 1);
+	assert_int_equal(counters_of(c).drops[LW_DROP_REINJECTED], 0);
+	lw_packet_flow_free(c);
+	lw_packet_flow_free(d);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(flow_read__one_packet__delivered_once_as_it_was_written),
+		TEST(flow_write__what_was_read_from_it__refused_and_counted),
 		TEST(flow_read__offload__passed_when_there_is_work),
 		TEST(flow_write__offload_the_device_lacks__finished_in_software),
 		TEST(flow_write__checksum_only__completed_in_software),
