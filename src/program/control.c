@@ -361,6 +361,11 @@ int control_new(struct lw_loop *loop, const char *path, control_status_fn *statu
 	return 0;
 }
 
+int control_listener(const struct control *control)
+{
+	return control->listener.fd;
+}
+
 void control_free(struct control *control)
 {
 	if (!control)

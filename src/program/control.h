@@ -70,6 +70,8 @@ void control_free(struct control *control);
 /* verbs must stay valid; user is given to each. -ENOSPC above CONTROL_TABLES_MAX. */
 int control_add_verbs(struct control *control, const struct control_verb *verbs, size_t n,
 		      void *user);
+/* The listening socket. */
+int control_listener(const struct control *control);
 /* The state changed: tell those who observe it. */
 void control_publish(struct control *control);
 

@@ -398,6 +398,32 @@ static struct tree *request_with(const char *verb, const char *key, const char *
 											: reply;
 }
 
+static bool has_libseccomp(void)
+{
+#ifdef LW_HAVE_SECCOMP
+	return true;
+#else
+	return false;
+#endif
+}
+
+/* A number of /proc/PID/status. */
+static long process_number(pid_t pid, const char *key)
+{
+	char path[64], line[256];
+	long number = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	file = fopen(path, "r");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file))
+		if (!strncmp(line, key, strlen(key)))
+			number = strtol(line + strlen(key), NULL, 10);
+	fclose(file);
+	return number;
+}
+
 /* To a hub that is not there: the link comes and goes between connecting and waiting. */
 static void up__hub_away__origin_told_messages_answered_reason_taken(void **state)
 {
@@ -418,6 +444,8 @@ static void up__hub_away__origin_told_messages_answered_reason_taken(void **stat
 	assert_string_equal(tree_get_text(connection, "origin"), "boot");
 	assert_int_equal(tree_get(connection, "stop-reason")->scalar, TREE_NULL);
 	tree_free(reply);
+	if (has_libseccomp())
+		assert_int_equal(process_number(tunnel, "Seccomp:"), 2);
 	assert_int_equal(STATUS("message", name, "no such word"), PROGRAM_DONE);
 	assert_string_equal(output(), "unknown message; known is reconnect\n");
 	assert_int_equal(STATUS("message", name, "reconnect"), PROGRAM_DONE);
