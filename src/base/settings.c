@@ -16,6 +16,7 @@
 #include "base/memory.h"
 #include "base/parse.h"
 #include "base/proxy_settings.h"
+#include "base/value.h"
 
 enum { MTU_MIN = 576, MTU_MAX = 65535, OVERHEAD_MAX = 1000 };
 
@@ -292,14 +293,12 @@ static int parse_lists(const struct lw_network_settings *from, struct network_se
 int network_settings_parse(enum lw_layer layer, const struct lw_network_settings *from,
 			   struct network_settings *ret_settings, struct lw_error *ret_error)
 {
-	struct lw_network_settings known = { 0 };
 	struct network_settings settings = { 0 };
+	struct lw_network_settings known;
 	int r;
 
-	/* An older program's struct is shorter; what it does not know it does not say. */
-	if (from->size < sizeof(from->size))
+	if (!value_take(&known, sizeof(known), from))
 		return refuse(ret_error, "size", "must be the size of struct lw_network_settings");
-	memcpy(&known, from, MIN(from->size, sizeof(known)));
 	r = parse_scalars(layer, &known, &settings, ret_error);
 	if (r == 0)
 		r = parse_lists(&known, &settings, ret_error);
