@@ -215,7 +215,7 @@ static void do_stop(struct control_call *call, const struct tree *request, void 
 	log_info("ending: asked to by the control socket (%s)", lw_stop_reason_name(reason));
 	if (!service->is_stopping)
 		service->stop_reason = reason;
-	service->is_by_user = true;
+	service->is_by_user |= reason == LW_STOP_USER_INITIATED;
 	begin_stop(service);
 }
 

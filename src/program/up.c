@@ -412,143 +412,140 @@ static void leave_lock(const struct running_tunnel *running)
 			    running->plan.device.name);
 	else if (lw_connection_unlock(running->connection, &error) < 0)
 		log_error("%s", error.text);
+}
 
-	/* Where the kernel cannot, we do not listen all the same. */
-	static int forbid_listening(const struct running_tunnel *running, struct lw_error *error)
-	{
-		int r = privileges_forbid_listening(control_listener(running->service.control),
-						    error);
+/* Where the kernel cannot, we do not listen all the same. */
+static int forbid_listening(const struct running_tunnel *running, struct lw_error *error)
+{
+	int r = privileges_forbid_listening(control_listener(running->service.control), error);
 
-		if (r != -ENOTSUP)
-			return r;
-		log_debug("%s", error->text);
-		return 0;
+	if (r != -ENOTSUP)
+		return r;
+	log_debug("%s", error->text);
+	return 0;
+}
+
+static int open_tunnel(struct running_tunnel *running, struct lw_error *error)
+{
+	struct lw_loop *loop = running->service.loop;
+	int r = loop_timer_init(loop, &running->wait, on_wait);
+
+	if (r == 0)
+		r = loop_timer_init(loop, &running->restart, on_restart);
+	if (r < 0)
+		return error_errno(error, -r, "timers");
+	r = control_add_verbs(running->service.control, tunnel_verbs, ARRAY_SIZE(tunnel_verbs),
+			      running);
+	if (r < 0)
+		return error_errno(error, -r, "control socket");
+	r = captures_open(&running->service.captures, running->plan.tunnel.layer,
+			  &running->config->captures, error);
+	if (r == 0)
+		r = open_former_lock(running, error);
+	if (r == 0)
+		r = make_connection(running, error);
+	if (r == 0)
+		r = attach_captures(running, error);
+	running->service.links.tunnel = running->tunnel;
+	running->service.replays.is_allowed = running->config->inject;
+	if (r == 0)
+		r = links_apply(&running->service.links, &running->config->impairments, error);
+	if (r == 0)
+		r = privileges_drop(PRIVILEGE_NET_ADMIN, error);
+	return r < 0 ? r : forbid_listening(running, error);
+}
+
+static void close_tunnel(struct running_tunnel *running)
+{
+	service_hang_up(&running->service);
+	captures_close(&running->service.captures);
+	proxies_close(&running->proxies);
+	logind_free(running->logind);
+	leave_lock(running);
+	lw_connection_free(running->connection);
+	lw_tunnel_free(running->tunnel);
+	if (running->service.loop) {
+		loop_timer_done(running->service.loop, &running->wait);
+		loop_timer_done(running->service.loop, &running->restart);
 	}
+	service_close(&running->service);
+	plan_tunnel_done(&running->plan);
+}
 
-	static int open_tunnel(struct running_tunnel * running, struct lw_error * error)
-	{
-		struct lw_loop *loop = running->service.loop;
-		int r = loop_timer_init(loop, &running->wait, on_wait);
+static int run_tunnel(const struct arguments *arguments, struct running_tunnel *running)
+{
+	struct lw_error error;
+	int r;
 
-		if (r == 0)
-			r = loop_timer_init(loop, &running->restart, on_restart);
-		if (r < 0)
-			return error_errno(error, -r, "timers");
-		r = control_add_verbs(running->service.control, tunnel_verbs,
-				      ARRAY_SIZE(tunnel_verbs), running);
-		if (r < 0)
-			return error_errno(error, -r, "control socket");
-		r = captures_open(&running->service.captures, running->plan.tunnel.layer,
-				  &running->config->captures, error);
-		if (r == 0)
-			r = open_former_lock(running, error);
-		if (r == 0)
-			r = make_connection(running, error);
-		if (r == 0)
-			r = attach_captures(running, error);
-		running->service.links.tunnel = running->tunnel;
-		running->service.replays.is_allowed = running->config->inject;
-		if (r == 0)
-			r = links_apply(&running->service.links, &running->config->impairments,
-					error);
-		if (r == 0)
-			r = privileges_drop(PRIVILEGE_NET_ADMIN, error);
-		return r < 0 ? r : forbid_listening(running, error);
+	running->service.layer = running->plan.tunnel.layer;
+	r = service_open(&running->service, arguments, &service_ops, running, &error);
+
+	if (r < 0) {
+		log_error("%s", error.text);
+		return error.domain == LW_DOMAIN_CONFIGURATION ? PROGRAM_USAGE : PROGRAM_FAILED;
 	}
-
-	static void close_tunnel(struct running_tunnel * running)
-	{
-		service_hang_up(&running->service);
-		captures_close(&running->service.captures);
-		proxies_close(&running->proxies);
-		logind_free(running->logind);
-		leave_lock(running);
-		lw_connection_free(running->connection);
-		lw_tunnel_free(running->tunnel);
-		if (running->service.loop) {
-			loop_timer_done(running->service.loop, &running->wait);
-			loop_timer_done(running->service.loop, &running->restart);
-		}
-		service_close(&running->service);
-		plan_tunnel_done(&running->plan);
+	r = open_tunnel(running, &error);
+	if (r < 0) {
+		log_error("%s", error.text);
+		return PROGRAM_FAILED;
 	}
+	running->observed = LW_STATUS_DISCONNECTED;
+	proxies_open(&running->proxies, running->service.instance);
+	lw_connection_observe(running->connection, on_status, running);
+	hear_of_sleep(running);
+	if (arguments->wait.is_set)
+		loop_timer_set_in_ms(running->service.loop, &running->wait,
+				     (uint64_t)arguments->wait.value * 1000);
+	if (!running->is_waiting)
+		service_ready("connecting");
+	start_connection(running);
+	return service_run(&running->service);
+}
 
-	static int run_tunnel(const struct arguments *arguments, struct running_tunnel *running)
-	{
-		struct lw_error error;
-		int r;
+/* 0 for a word that is none. */
+static enum lw_start_origin parse_origin(const char *word)
+{
+	if (!word)
+		return LW_START_USER;
+	for (int origin = LW_START_USER; origin <= LW_START_API; origin++)
+		if (!strcmp(word, lw_start_origin_name((enum lw_start_origin)origin)))
+			return (enum lw_start_origin)origin;
+	return 0;
+}
 
-		running->service.layer = running->plan.tunnel.layer;
-		r = service_open(&running->service, arguments, &service_ops, running, &error);
+int command_up(const struct arguments *arguments)
+{
+	enum lw_start_origin origin = parse_origin(arguments->origin);
+	struct schema_errors errors = { .file = arguments->words[0] };
+	struct running_tunnel *running;
+	struct config config;
+	int r, status = PROGRAM_USAGE;
 
-		if (r < 0) {
-			log_error("%s", error.text);
-			return error.domain == LW_DOMAIN_CONFIGURATION ? PROGRAM_USAGE
-								       : PROGRAM_FAILED;
-		}
-		r = open_tunnel(running, &error);
-		if (r < 0) {
-			log_error("%s", error.text);
-			return PROGRAM_FAILED;
-		}
-		running->observed = LW_STATUS_DISCONNECTED;
-		proxies_open(&running->proxies, running->service.instance);
-		lw_connection_observe(running->connection, on_status, running);
-		hear_of_sleep(running);
-		if (arguments->wait.is_set)
-			loop_timer_set_in_ms(running->service.loop, &running->wait,
-					     (uint64_t)arguments->wait.value * 1000);
-		if (!running->is_waiting)
-			service_ready("connecting");
-		start_connection(running);
-		return service_run(&running->service);
-	}
-
-	/* 0 for a word that is none. */
-	static enum lw_start_origin parse_origin(const char *word)
-	{
-		if (!word)
-			return LW_START_USER;
-		for (int origin = LW_START_USER; origin <= LW_START_API; origin++)
-			if (!strcmp(word, lw_start_origin_name((enum lw_start_origin)origin)))
-				return (enum lw_start_origin)origin;
-		return 0;
-	}
-
-	int command_up(const struct arguments *arguments)
-	{
-		enum lw_start_origin origin = parse_origin(arguments->origin);
-		struct schema_errors errors = { .file = arguments->words[0] };
-		struct running_tunnel *running;
-		struct config config;
-		int r, status = PROGRAM_USAGE;
-
-		if (!origin)
-			return command_fail(
-				PROGRAM_USAGE,
-				"up: --origin takes user, on-demand, boot or api, not \"%s\"",
-				arguments->origin);
-		service_prepare(arguments);
-		if (plan_load(arguments->words[0], CONFIG_TUNNEL, &config) < 0)
-			return PROGRAM_USAGE;
-		running = calloc(1, sizeof(*running));
-		if (!running) {
-			config_done(&config);
-			return command_fail(PROGRAM_FAILED, "no memory");
-		}
-		running->config = &config.tunnel;
-		running->restart_ms = RESTART_MS_MIN;
-		running->once = arguments->once;
-		running->origin = origin;
-		running->is_waiting = arguments->wait.is_set;
-		r = plan_tunnel(&config.tunnel, &running->plan, &errors);
-		running->plan.tunnel.once = arguments->once;
-		if (arguments->key_log)
-			running->plan.tunnel.key_log_file = arguments->key_log;
-		if (plan_tell(&errors) == 0 && r == 0)
-			status = run_tunnel(arguments, running);
-		close_tunnel(running);
-		free(running);
+	if (!origin)
+		return command_fail(PROGRAM_USAGE,
+				    "up: --origin takes user, on-demand, boot or api, not \"%s\"",
+				    arguments->origin);
+	service_prepare(arguments);
+	if (plan_load(arguments->words[0], CONFIG_TUNNEL, &config) < 0)
+		return PROGRAM_USAGE;
+	running = calloc(1, sizeof(*running));
+	if (!running) {
 		config_done(&config);
-		return status;
+		return command_fail(PROGRAM_FAILED, "no memory");
 	}
+	running->config = &config.tunnel;
+	running->restart_ms = RESTART_MS_MIN;
+	running->once = arguments->once;
+	running->origin = origin;
+	running->is_waiting = arguments->wait.is_set;
+	r = plan_tunnel(&config.tunnel, &running->plan, &errors);
+	running->plan.tunnel.once = arguments->once;
+	if (arguments->key_log)
+		running->plan.tunnel.key_log_file = arguments->key_log;
+	if (plan_tell(&errors) == 0 && r == 0)
+		status = run_tunnel(arguments, running);
+	close_tunnel(running);
+	free(running);
+	config_done(&config);
+	return status;
+}
