@@ -388,7 +388,7 @@ class Instance(Process):
             return None
         link, drops = tree['link'], find_drops(tree['link'])
         # What was handed to a full or absent queue counts as sent to it and as dropped by it.
-        handed = drops.get('queue-full', 0) + drops.get('port-down', 0)
+        handed = sum(drops.get(reason, 0) for reason in ('queue-full', 'queue-late', 'port-down', 'handoff-full'))
         return kernel[0] + link['received']['packets'], link['sent']['packets'] - handed + kernel[1], sum(drops.values())
 
     def check_balance(self):

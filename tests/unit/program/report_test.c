@@ -31,6 +31,7 @@ static const struct lw_hub_status hub_status = {
 	.clients = 2,
 	.connected = 1,
 	.macs = 3,
+	.workers = 4,
 	.handshakes_accepted = 5,
 	.handshakes_refused = 1,
 	.last_refusal = "unknown key SHA256:x",
@@ -51,6 +52,8 @@ static void fill_ports(struct report_port ports[3])
 		.since = 1000,
 		.sessions = 2,
 		.rtt_us = 1234,
+		.streams = 4,
+		.streams_up = 3,
 		.macs = 3,
 		.received_packets = 10,
 		.received_bytes = 2500000,
@@ -102,6 +105,9 @@ static struct tree *build_tunnel(enum lw_error_domain domain)
 		.hub = "192.0.2.1:8443",
 		.retry_ms = 1500,
 		.connects = 3,
+		.workers = 2,
+		.streams = 8,
+		.streams_up = 7,
 		.last_failure = "the same identity connected again",
 		.refused_offers = "mtu 1400: not accepted",
 	};
@@ -202,6 +208,9 @@ static void report_build__hub__every_key(void **state)
 		{ "hub.clients", TREE_NUMBER, "2" },
 		{ "hub.connected", TREE_NUMBER, "1" },
 		{ "hub.macs", TREE_NUMBER, "3" },
+		{ "hub.workers", TREE_NUMBER, "4" },
+		{ "ports.1.streams", TREE_NUMBER, "4" },
+		{ "ports.1.streams-up", TREE_NUMBER, "3" },
 		{ "handshakes.accepted", TREE_NUMBER, "5" },
 		{ "handshakes.refused", TREE_NUMBER, "1" },
 		{ "handshakes.expired", TREE_NUMBER, "0" },
@@ -278,6 +287,9 @@ static void report_build__tunnel__every_key(void **state)
 		{ "link.tls", TREE_NULL, NULL },
 		{ "link.mtu", TREE_NULL, NULL },
 		{ "link.rtt-us", TREE_NULL, NULL },
+		{ "link.workers", TREE_NUMBER, "2" },
+		{ "link.streams", TREE_NUMBER, "8" },
+		{ "link.streams-up", TREE_NUMBER, "7" },
 		{ "link.connects", TREE_NUMBER, "3" },
 		{ "link.retry-ms", TREE_NUMBER, "1500" },
 		{ "link.received.bytes", TREE_NUMBER, "0" },
@@ -345,7 +357,7 @@ static void report_print__hub__what_people_ask(void **state)
 	(void)state;
 	assert_shown(text, "office: ethernet hub, running for 1 h 2 min, process 42\n");
 	assert_shown(text, "lw0 in bridge br0, 02:00:00:00:00:01, mtu 1500, up\n");
-	assert_shown(text, "1 of 2 connected, 3 MACs learned\n");
+	assert_shown(text, "1 of 2 connected, 3 MACs learned, 4 workers\n");
 	assert_shown(text, "5 accepted, 1 refused, 0 expired, 0 pending\n");
 	assert_shown(text, "unknown key SHA256:x\n");
 	assert_shown(text, "laptop  connected  1 h 1 min  192.0.2.7:4711  1.23 ms  2.5 MB, 1.0 "
