@@ -108,6 +108,7 @@ int command_check(const struct arguments *arguments);
 int command_link(const struct arguments *arguments);
 int command_doctor(const struct arguments *arguments);
 int command_replay(const struct arguments *arguments);
+int command_top(const struct arguments *arguments);
 int command_unlock(const struct arguments *arguments);
 int command_status(const struct arguments *arguments);
 int command_watch(const struct arguments *arguments);

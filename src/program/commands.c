@@ -100,6 +100,12 @@ static const struct option_row watch_options[] = {
 	{ 0 },
 };
 
+static const struct option_row top_options[] = {
+	{ "once", NULL, OPTION_FLAG, FIELD(once), 0,
+	  "print one picture and end; needs no terminal" },
+	{ 0 },
+};
+
 static const struct option_row doctor_options[] = {
 	{ "probe", NULL, OPTION_FLAG, FIELD(probe), 0,
 	  "also ask the LAN's gateway, by ARP, from a foreign MAC address" },
@@ -283,6 +289,16 @@ const struct command command_table[] = {
 		.words_max = 1,
 		.options = doctor_options,
 		.run = command_doctor,
+	},
+	{
+		.name = "top",
+		.arguments = "[NAME]",
+		.help = "show ports, rates, drops and round-trip times as they change",
+		.details =
+			"\nOnce a second, until q. NAME may be left out where one instance runs.",
+		.words_max = 1,
+		.options = top_options,
+		.run = command_top,
 	},
 	{
 		.name = "version",

@@ -28,6 +28,7 @@
 /* A port as it was at the last tick. */
 struct seen {
 	struct service_rate received, sent;
+	struct report_rtts rtts;
 	uint64_t sessions;
 	bool connected;
 };
@@ -71,6 +72,7 @@ static int report_hub(void *user, struct report *report)
 
 		reported->status.size = sizeof(reported->status);
 		lw_port_status(port, &reported->status);
+		reported->rtts = &running->seen[n].rtts;
 		reported->received_rate = running->seen[n].received.per_second;
 		reported->sent_rate = running->seen[n].sent.per_second;
 		n++;
@@ -109,6 +111,7 @@ static void tick_hub(void *user)
 			seen->connected != status.connected || seen->sessions != status.sessions;
 		seen->connected = status.connected;
 		seen->sessions = status.sessions;
+		report_add_rtt(&seen->rtts, status.rtt_us);
 		service_measure(&seen->received, status.received_bytes);
 		service_measure(&seen->sent, status.sent_bytes);
 	}

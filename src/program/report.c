@@ -73,6 +73,21 @@ static void drops(struct tree *map, const uint64_t counters[LW_DROP_COUNT], int 
 			number(child, lw_drop_name(i), counters[i], r);
 }
 
+void report_add_rtt(struct report_rtts *rtts, uint64_t rtt_us)
+{
+	if (rtts->n == REPORT_RTTS)
+		memmove(rtts->us, rtts->us + 1, (size_t)--rtts->n * sizeof(rtts->us[0]));
+	rtts->us[rtts->n++] = (uint32_t)MIN(rtt_us, (uint64_t)UINT32_MAX);
+}
+
+static void history(struct tree *map, const struct report_rtts *rtts, int *r)
+{
+	struct tree *list = list_in(map, "rtt-history-us", r);
+
+	for (unsigned i = 0; rtts && i < rtts->n && *r == 0; i++)
+		*r = tree_add_uint(list, NULL, rtts->us[i]);
+}
+
 /* "10.86.0.2/32 fd86::2/128" → a list. */
 static void words(struct tree *map, const char *key, const char *value, int *r)
 {
@@ -148,6 +163,7 @@ static void add_port(struct tree *list, const struct report_port *port, int *r)
 	number_or_null(map, "since", status->since, r);
 	number(map, "sessions", status->sessions, r);
 	number_or_null(map, "rtt-us", (int64_t)status->rtt_us, r);
+	history(map, port->rtts, r);
 	number_or_null(map, "mtu", status->peer_mtu, r);
 	number(map, "macs", status->macs, r);
 	number(map, "streams", status->streams, r);
@@ -229,6 +245,7 @@ static void add_link(struct tree *tree, const struct report *report, int *r)
 	text(map, "tls", link->tls, r);
 	number_or_null(map, "mtu", link->mtu, r);
 	number_or_null(map, "rtt-us", (int64_t)link->rtt_us, r);
+	history(map, report->rtts, r);
 	number(map, "workers", link->workers, r);
 	number(map, "streams", link->streams, r);
 	number(map, "streams-up", link->streams_up, r);

@@ -21,10 +21,19 @@
 struct network_link;
 struct tree;
 
+/* Round-trip times of the last minute, one a second, the newest last; 0: unknown then. */
+enum { REPORT_RTTS = 60 };
+struct report_rtts {
+	uint32_t us[REPORT_RTTS];
+	unsigned n;
+};
+void report_add_rtt(struct report_rtts *rtts, uint64_t rtt_us);
+
 /* A port with what is not its own business: bytes a second over the last second. */
 struct report_port {
 	struct lw_port_status status;
 	uint64_t received_rate, sent_rate;
+	const struct report_rtts *rtts; /* NULL: unknown */
 };
 
 struct report_capture {
@@ -65,6 +74,7 @@ struct report {
 	const struct lw_tunnel_status *link;
 	const struct lw_network_status *network;
 	uint64_t received_rate, sent_rate; /* of the link */
+	const struct report_rtts *rtts;    /* of the link */
 	const struct report_capture *captures;
 	size_t n_captures;
 	struct report_key_log key_log;

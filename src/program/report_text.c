@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* An instance's state for people. */
+#include "program/report_text.h"
+
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -14,13 +16,13 @@
 enum { CELL_SIZE = 80, COLUMNS = 8 };
 
 /* Text that an instance sent is shown, never obeyed: no control characters reach the terminal. */
-static void put_text(const char *text, FILE *output)
+void put_text(const char *text, FILE *output)
 {
 	for (; *text; text++)
 		fputc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text, output);
 }
 
-static uint64_t get_number(const struct tree *map, const char *key)
+uint64_t get_number(const struct tree *map, const char *key)
 {
 	const char *text = tree_get_text(map, key);
 	uint64_t value;
@@ -28,7 +30,7 @@ static uint64_t get_number(const struct tree *map, const char *key)
 	return text && parse_uint(text, 0, UINT64_MAX, &value) == 0 ? value : 0;
 }
 
-static bool get_bool(const struct tree *map, const char *key)
+bool get_bool(const struct tree *map, const char *key)
 {
 	const char *text = tree_get_text(map, key);
 
@@ -36,7 +38,7 @@ static bool get_bool(const struct tree *map, const char *key)
 }
 
 /* NULL for null, too. */
-static const char *get_text(const struct tree *map, const char *key)
+const char *get_text(const struct tree *map, const char *key)
 {
 	const struct tree *node = tree_get(map, key);
 
@@ -60,7 +62,7 @@ static void format_span(int64_t seconds, char *text, size_t size)
 		snprintf(text, size, "%" PRId64 " s", seconds);
 }
 
-static void format_quantity(uint64_t value, const char *unit, char *text, size_t size)
+void format_quantity(uint64_t value, const char *unit, char *text, size_t size)
 {
 	static const char *const prefixes[] = { "", "k", "M", "G", "T", "P", "E" };
 	double scaled = (double)value;
@@ -73,7 +75,7 @@ static void format_quantity(uint64_t value, const char *unit, char *text, size_t
 	snprintf(text, size, "%.*f %s%s", i && scaled < 99.95 ? 1 : 0, scaled, prefixes[i], unit);
 }
 
-static void format_rtt(uint64_t rtt_us, char *text, size_t size)
+void format_rtt(uint64_t rtt_us, char *text, size_t size)
 {
 	if (!rtt_us)
 		snprintf(text, size, "-");
@@ -97,7 +99,7 @@ static void format_traffic(const struct tree *traffic, char *text, size_t size)
 		snprintf(text, size, "%s", bytes);
 }
 
-static uint64_t sum_drops(const struct tree *map)
+uint64_t sum_drops(const struct tree *map)
 {
 	const struct tree *drops = tree_get(map, "drops");
 	uint64_t sum = 0;

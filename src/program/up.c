@@ -44,6 +44,7 @@ struct running_tunnel {
 	bool once, is_waiting, was_connected;
 	enum lw_status observed;
 	struct service_rate received, sent;
+	struct report_rtts rtts;
 	struct report_connection reported;
 	struct lw_tunnel_status link;
 	struct lw_network_status network;
@@ -94,6 +95,7 @@ static int report_tunnel(void *user, struct report *report)
 	report->key_log.lines = running->link.key_log_lines;
 	report->key_log.failed = running->link.key_log_failed;
 	report->key_log.error = running->link.key_log_error;
+	report->rtts = &running->rtts;
 	report->received_rate = running->received.per_second;
 	report->sent_rate = running->sent.per_second;
 	service_report_interface(&running->service, running->plan.device.name, report);
@@ -116,6 +118,7 @@ static void tick_tunnel(void *user)
 	struct lw_tunnel_status status = { .size = sizeof(status) };
 
 	lw_tunnel_status(running->tunnel, &status);
+	report_add_rtt(&running->rtts, status.rtt_us);
 	service_measure(&running->received, status.received_bytes);
 	service_measure(&running->sent, status.sent_bytes);
 	update_network(running);
