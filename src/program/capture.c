@@ -20,6 +20,7 @@
 #include "program/ask.h"
 #include "program/capture_client.h"
 #include "program/capture_output.h"
+#include "program/capture_ring.h"
 #include "program/command.h"
 #include "program/control_client.h"
 
@@ -28,6 +29,7 @@ enum { NAME_SIZE = 1000, COPY_SIZE = 65536 };
 /* What is told of it while it runs. */
 struct capturing {
 	struct capture_output output;
+	struct capture_ring *ring; /* NULL: one file */
 	const char *instance;
 };
 
@@ -75,6 +77,22 @@ static void whole_path(const char *path, char *name, size_t size)
 		snprintf(name, size, "%s", path);
 }
 
+static int open_output(struct capturing *capturing, const struct arguments *arguments,
+		       struct lw_error *error)
+{
+	struct capture_ring_limits limits;
+	int r;
+
+	if (!arguments->ring)
+		return capture_output_open(&capturing->output, arguments->write, error);
+	capturing->output.path = arguments->write;
+	r = capture_ring_parse(arguments->ring, &limits, error);
+	if (r == 0)
+		r = capture_ring_new(arguments->write, &limits, &capturing->ring,
+				     &capturing->output.fd, error);
+	return r;
+}
+
 static int capture(const struct instance_found *instance, const struct arguments *arguments)
 {
 	uint64_t duration_ms = (uint64_t)arguments->duration.value * 1000;
@@ -83,18 +101,21 @@ static int capture(const struct instance_found *instance, const struct arguments
 	struct capture_result result = { 0 };
 	struct tree *request;
 	char name[NAME_SIZE];
-	int r;
+	int r, ring_error;
 
 	whole_path(arguments->write, name, sizeof(name));
 	r = capture_client_prepare(instance, arguments, name, &request, &error);
 	if (r < 0)
 		return fail(&error);
-	r = capture_output_open(&capturing.output, arguments->write, &error);
+	r = open_output(&capturing, arguments, &error);
 	if (r == 0)
 		r = capture_client_run(instance, request, capturing.output.fd, duration_ms, begun,
 				       &capturing, &result, &error);
 	tree_free(request);
 	capture_output_close(&capturing.output);
+	ring_error = -capture_ring_end(capturing.ring);
+	if (ring_error)
+		result.error = ring_error;
 	return r < 0 ? fail(&error) : show(&capturing.output, &result);
 }
 
@@ -214,13 +235,19 @@ static int do_capture(const struct instance_found *instance, const struct argume
 /* NULL, or what does not go together. */
 static const char *find_fault(const struct arguments *arguments)
 {
-	if (arguments->trigger_recorder && (arguments->write || arguments->dump_recorder))
-		return "--trigger-recorder writes the recorder's own file, so nothing else is said";
-	if (!arguments->write && !arguments->trigger_recorder)
+	if (arguments->trigger_recorder)
+		return arguments->write || arguments->dump_recorder
+			       ? "--trigger-recorder writes the recorder's own file, so nothing "
+				 "else is said"
+			       : NULL;
+	if (!arguments->write)
 		return "-w FILE says where to; - is standard output";
+	if (arguments->ring && (arguments->dump_recorder || strcmp(arguments->write, "-") == 0 ||
+				(arguments->format && strcmp(arguments->format, "pcapng") != 0)))
+		return "--ring writes files in turn, of pcapng";
 	if (arguments->duration.is_set && !arguments->duration.value)
 		return "--duration takes 1 or more seconds";
-	if (arguments->recorder && !arguments->dump_recorder && !arguments->trigger_recorder)
+	if (arguments->recorder && !arguments->dump_recorder)
 		return "--recorder goes with --dump-recorder or --trigger-recorder";
 	return NULL;
 }

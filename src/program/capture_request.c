@@ -128,6 +128,8 @@ static const char *choose_format(const struct arguments *arguments)
 {
 	const char *dot = arguments->write ? strrchr(arguments->write, '.') : NULL;
 
+	if (arguments->ring)
+		return "pcapng";
 	if (arguments->format)
 		return arguments->format;
 	return dot && strcmp(dot, ".pcap") == 0 ? "pcap" : NULL;

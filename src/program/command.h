@@ -42,7 +42,7 @@ struct arguments {
 	const char *words[COMMAND_WORDS_MAX]; /* what is not an option */
 	size_t n_words;
 	const char *hub, *layer, *name, *origin, *key_log;
-	const char *write, *filter, *format, *recorder;
+	const char *write, *filter, *format, *recorder, *ring;
 	const char *extcap_interface, *extcap_filter, *extcap_version, *fifo;
 	int log_level; /* enum log_level */
 	struct option_list clients, points, ports, peers, reasons;

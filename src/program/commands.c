@@ -85,6 +85,8 @@ static const struct option_row capture_options[] = {
 	{ "count", "N", OPTION_NUMBER, FIELD(count), UINT32_MAX, "end after so many records" },
 	{ "duration", "SECONDS", OPTION_NUMBER, FIELD(duration), COMMAND_WAIT_MAX,
 	  "end after this time" },
+	{ "ring", "LIMITS", OPTION_TEXT, FIELD(ring), 0,
+	  "files in turn: size=MIB,seconds=N,packets=N,count=FILES" },
 	{ "dump-recorder", NULL, OPTION_FLAG, FIELD(dump_recorder), 0,
 	  "instead: a copy of the flight recorder's memory" },
 	{ "trigger-recorder", NULL, OPTION_FLAG, FIELD(trigger_recorder), 0,

@@ -277,3 +277,64 @@ def test_flight_recorder_refusals(lab):
         expect_equal(file.read(), 'as it was', 'the old file after refusals')
     run(lab.program, 'capture', hub, '--dump-recorder', '-w', old, '--recorder', files[1])
     expect(packets(old) >= 2, 'the one that was chosen')
+
+
+# ---- files in turn
+
+
+def test_files_in_turn(lab):
+    joined(lab)
+    folder = f'{lab.folder}/turn'
+    os.mkdir(folder)
+    capture = Capture(lab, '--filter', 'icmp', '--ring', 'packets=10,count=3', file=f'{folder}/c.pcapng').started()
+    lab.b1.run('ping', '-n', '-c', '25', '-i', '0.01', '10.1.0.1')
+    status, counts = capture.end()
+    expect_equal((status, counts['captured'], counts['lost']), (0, 50, 0), 'at the end')
+    files = sorted(os.listdir(folder))
+    expect_equal([re.sub(r'_\d{8}T\d{6}', '', name) for name in files], ['c_00003.pcapng', 'c_00004.pcapng', 'c_00005.pcapng'],
+                 'the newest files')
+    expect_equal([packets(f'{folder}/{name}') for name in files], [10] * 3, 'packets in each')
+    sequence = [int(line) for name in files for line in tshark(f'{folder}/{name}', '-T', 'fields', '-e', 'icmp.seq')]
+    expect_equal(sequence, [n for n in range(11, 26) for _ in range(2)], 'nothing is lost between files')
+    for name in files:
+        expect_equal(set(tshark(f'{folder}/{name}', '-T', 'fields', '-e', 'frame.interface_name')), {'lw0'}, 'interface')
+        expect_equal(stat.S_IMODE(os.stat(f'{folder}/{name}').st_mode), 0o600, 'mode')
+    sized = Capture(lab, '--ring', 'size=1,count=100', '--super-frames', file=f'{folder}/s.pcapng').started()
+    Transfer(lab.b1, lab.a1, '10.1.0.1', 5).finish()
+    counts = sized.end()[1]
+    files = [f'{folder}/{name}' for name in sorted(os.listdir(folder)) if name.startswith('s_')]
+    expect(len(files) >= 4 and all(os.path.getsize(file) <= 1 << 20 for file in files), [os.path.getsize(f) for f in files])
+    expect_equal(sum(packets(file) for file in files), counts['captured'], 'packets in all files')
+
+
+def test_files_in_turn_and_a_full_disk(lab):
+    folder = f'{lab.folder}/small'
+    os.mkdir(folder)
+    run('mount', '-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', folder)
+    try:
+        joined(lab)
+        capture = Capture(lab, '--ring', 'size=1', file=f'{folder}/full.pcapng').started()
+        Transfer(lab.b1, lab.a1, '10.1.0.1', 5).finish()
+        status, said = capture.end(None)
+        expect_equal(status, 1, f'exit status: {said}')
+        expect(packets(f'{folder}/{os.listdir(folder)[0]}') > 0, 'whole packets only')
+        expect_equal(lab.b1.ping_losses('10.1.0.1', 20), 0, 'lost pings')
+    finally:
+        lab.hub.stop()
+        run('umount', '-l', folder)
+
+
+def test_files_in_turn_refusals(lab):
+    joined(lab)
+    hub, file = lab.hub.instance, f'{lab.folder}/c.pcapng'
+    takes = '--ring takes size=MIB, seconds=N, packets=N and count=FILES'
+    for status, text, arguments in (
+            (2, takes, (hub, '-w', file, '--ring', 'size')), (2, takes, (hub, '-w', file, '--ring', 'size=1,size=2')),
+            (2, takes, (hub, '-w', file, '--ring', 'age=1')), (2, '"0" is not allowed', (hub, '-w', file, '--ring', 'size=0')),
+            (2, 'size, seconds or packets end a file', (hub, '-w', file, '--ring', 'count=5')),
+            (2, '"1001" is not allowed', (hub, '-w', file, '--ring', 'size=1,count=1001')),
+            (2, 'of pcapng', (hub, '-w', '-', '--ring', 'size=1')),
+            (2, 'of pcapng', (hub, '-w', file, '--ring', 'size=1', '--format', 'pcap')),
+            (1, 'No such file', (hub, '-w', f'{lab.folder}/none/x', '--ring', 'size=1'))):
+        refuse(lab, status, text, *arguments)
+    expect_equal([name for name in os.listdir(lab.folder) if name.startswith('c_')], [], 'files after refusals')
