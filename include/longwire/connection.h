@@ -136,7 +136,9 @@ struct lw_network_status {
 				   empty: nobody */
 	char name_servers[400]; /* "10.0.0.53 fd86::53" */
 	char match_domains[1024], search_domains[1024];
-	bool all_names; /* the servers are asked for every name */
+	bool all_names;                   /* the servers are asked for every name */
+	char lease[64], lease_router[64]; /* by DHCP: "10.1.0.5/24"; empty: none */
+	bool awaits_lease;                /* there shall be one, and is none yet */
 	/* Proxies, which nobody enforces: "proxy.example.net:3128"; empty: none. */
 	char http_proxy[280], https_proxy[280], proxy_configuration_url[1024];
 	char proxy_exceptions[1024], proxy_domains[1024]; /* no domains: for all */

@@ -36,6 +36,13 @@ static const struct schema_word addressing_words[] = {
 	{ NULL, 0 },
 };
 
+static const struct schema_word addressing4_words[] = {
+	{ "manual", LW_ADDRESSING_MANUAL },
+	{ "automatic", LW_ADDRESSING_AUTOMATIC },
+	{ "off", LW_ADDRESSING_OFF },
+	{ NULL, 0 },
+};
+
 static const struct schema_row rows[] = {
 	LAYER_ROW(struct tunnel_config),
 	{ .path = "hub", .kind = SCHEMA_MAP, .required = true, .help = "the hub to connect to" },
@@ -162,9 +169,9 @@ static const struct schema_row rows[] = {
 	{ .path = "settings.ipv4",
 	  .kind = SCHEMA_WORD,
 	  .offset = OFFSET(settings.ipv4),
-	  .words = addressing_words,
+	  .words = addressing4_words,
 	  .help = "Ethernet: where the interface's IPv4 addresses come from: this file (manual, the "
-		  "default), DHCP, or 169.254/16 by itself" },
+		  "default) or DHCP" },
 	{ .path = "settings.ipv6",
 	  .kind = SCHEMA_WORD,
 	  .offset = OFFSET(settings.ipv6),

@@ -291,8 +291,8 @@ static int start(struct child *child, struct recipe *recipe)
 	if (pipe2(out, O_CLOEXEC) < 0)
 		return -errno;
 	(void)fcntl(out[0], F_SETFL, O_NONBLOCK);
-	recipe->input = recipe->errors = -1;
-	recipe->output = out[1];
+	recipe->input = -1;
+	recipe->output = recipe->errors = out[1];
 	pid = spawn(recipe);
 	close_fd(&out[1]);
 	if (pid < 0) {

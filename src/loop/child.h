@@ -29,7 +29,7 @@ int child_run(const char *const *argv, const char *input, uint32_t timeout_ms, c
 	      size_t size);
 
 struct child_ops {
-	/* A line of its standard output (without the newline), which is cut at CHILD_LINE_MAX. */
+	/* A line of its standard output or error (without the newline), which is cut at CHILD_LINE_MAX. */
 	void (*line)(struct child *child, const char *line, void *user);
 	/* It has ended, by itself. status as of waitpid(2). The last call. */
 	void (*ended)(struct child *child, int status, void *user);

@@ -15,6 +15,7 @@
 #include "base/memory.h"
 #include "base/settings.h"
 #include "network/guard.h"
+#include "network/lease.h"
 #include "network/network.h"
 #include "network/nftables.h"
 
@@ -190,10 +191,14 @@ static int check_dns(const struct builder *b)
 
 static int check_addressing(const struct builder *b)
 {
-	if (b->settings->ipv4 == LW_ADDRESSING_AUTOMATIC ||
-	    b->settings->ipv4 == LW_ADDRESSING_LINK_LOCAL)
-		return refuse(b, EOPNOTSUPP, "ipv4: only manual is supported by this version");
-	return 0;
+	const char *reason = NULL;
+
+	if (b->settings->ipv4 == LW_ADDRESSING_LINK_LOCAL)
+		reason = "ipv4: link-local is not supported by this version: give an address of "
+			 "169.254.0.0/16 by hand";
+	else if (b->settings->ipv4 == LW_ADDRESSING_AUTOMATIC)
+		reason = lease_refusal();
+	return reason ? refuse(b, EOPNOTSUPP, reason) : 0;
 }
 
 static int check_gateway(const struct builder *b)

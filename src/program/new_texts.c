@@ -62,7 +62,8 @@ static const char hub_ip[] =
 static const char client_ethernet[] =
 	"interface:\n"
 	"  name: lw0\n"
-	"  # Be one host of the network there: by DHCP on lw0, or with an address of your own.\n"
+	"  # Be one host of the network there: with an address of your own, or by its DHCP server\n"
+	"  # and routers (settings: {ipv4: automatic, ipv6: automatic}).\n"
 	"  # addresses: [192.168.1.50/24]\n"
 	"  # Or bridge the LAN behind this machine: name its bridge, which must exist, and say\n"
 	"  # 'behind: lan' in the hub's clients.d/%s.yaml.\n"

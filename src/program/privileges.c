@@ -18,9 +18,9 @@ static const struct {
 	enum privilege privilege;
 	unsigned capability;
 } kept[] = {
-	{ PRIVILEGE_NET_ADMIN, CAP_NET_ADMIN },
-	{ PRIVILEGE_LOW_PORTS, CAP_NET_BIND_SERVICE },
-	{ PRIVILEGE_READ_ANY, CAP_DAC_READ_SEARCH },
+	{ PRIVILEGE_NET_ADMIN, CAP_NET_ADMIN },      { PRIVILEGE_LOW_PORTS, CAP_NET_BIND_SERVICE },
+	{ PRIVILEGE_READ_ANY, CAP_DAC_READ_SEARCH }, { PRIVILEGE_DHCP, CAP_NET_RAW },
+	{ PRIVILEGE_DHCP, CAP_NET_BIND_SERVICE },
 };
 
 /* LeakSanitizer traces its own process at the end; clang and gcc say in different ways that it is
@@ -79,8 +79,10 @@ static void log_kept(void)
 
 int privileges_drop(unsigned keep, struct lw_error *ret_error)
 {
+	/* Where a child needs what is kept, root's gets it by being root, and nothing more. */
+	bool may_bound, is_inherited = keep & PRIVILEGE_DHCP;
 	unsigned capabilities[ARRAY_SIZE(kept)];
-	bool may_bound;
+	capng_type_t types = CAPNG_EFFECTIVE | CAPNG_PERMITTED;
 	size_t n;
 
 	if (capng_get_caps_process() < 0)
@@ -92,10 +94,12 @@ int privileges_drop(unsigned keep, struct lw_error *ret_error)
 	/* Without CAP_SETPCAP the bounding set stays, which no_new_privs makes worthless anyway. */
 	may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
 	n = select_kept(keep, capabilities);
+	if (is_inherited)
+		types |= CAPNG_BOUNDING_SET;
 	capng_clear(CAPNG_SELECT_BOTH);
 	for (size_t i = 0; i < n; i++)
-		capng_update(CAPNG_ADD, CAPNG_EFFECTIVE | CAPNG_PERMITTED, capabilities[i]);
-	if (may_bound && capng_lock() < 0)
+		capng_update(CAPNG_ADD, types, capabilities[i]);
+	if (may_bound && !is_inherited && capng_lock() < 0)
 		log_debug("securebits could not be set");
 	if (capng_apply(may_bound ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) < 0)
 		return error_errno(ret_error, EPERM, "capabilities cannot be dropped");

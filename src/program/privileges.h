@@ -6,7 +6,7 @@
  * tracing by others, no new privileges by exec, files for us alone. privileges_drop() comes twice.
  * Before the library makes threads, which inherit what their maker has, it leaves what set-up still
  * needs; after set-up, what the end needs: CAP_NET_ADMIN where there is an interface whose changes
- * must be undone, nothing otherwise. The user stays who he is: without capabilities root is the
+ * must be undone, what a DHCP client needs where one is run, nothing otherwise. The user stays who he is: without capabilities root is the
  * owner of some files.
  *
  * privileges_forbid_listening() makes sure that a tunnel's process is no server (Apple's TN3120: a
@@ -28,6 +28,7 @@ enum privilege {
 	PRIVILEGE_LOW_PORTS = 1 << 1, /* listen below 1024 */
 	PRIVILEGE_READ_ANY =
 		1 << 2, /* an identity in a folder of another user, who called us by sudo */
+	PRIVILEGE_DHCP = 1 << 3, /* of the DHCP client, a child: low ports and raw sockets */
 };
 
 void privileges_harden(void);

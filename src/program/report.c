@@ -263,6 +263,13 @@ static void add_network(struct tree *tree, const struct lw_network_status *netwo
 {
 	struct tree *map;
 
+	if (network->lease[0]) {
+		map = map_in(tree, "lease", r);
+		text(map, "address", network->lease, r);
+		text(map, "router", network->lease_router, r);
+	} else {
+		text(tree, "lease", NULL, r);
+	}
 	if (!network->name_servers[0]) {
 		text(tree, "dns", NULL, r);
 	} else {

@@ -21,6 +21,7 @@
 #include "base/memory.h"
 #include "base/tree.h"
 #include "network/fence.h"
+#include "network/lease.h"
 #include "network/logind.h"
 #include "program/command.h"
 #include "program/plan.h"
@@ -53,6 +54,7 @@ struct running_tunnel {
 	struct lw_tunnel_status published; /* what observers know */
 	struct logind *logind;             /* NULL: nobody tells of sleep */
 	bool ends_for_sleep;
+	bool awaits_lease; /* connected, but not ready: it has no address yet */
 };
 
 static void update_network(struct running_tunnel *running)
@@ -60,6 +62,12 @@ static void update_network(struct running_tunnel *running)
 	running->network.size = sizeof(running->network);
 	lw_connection_network(running->connection, &running->network);
 	proxies_update(&running->proxies, &running->network);
+	if (!running->awaits_lease || running->network.awaits_lease)
+		return;
+	running->awaits_lease = false;
+	loop_timer_cancel(&running->wait);
+	if (running->is_waiting)
+		service_ready("connected");
 }
 
 static void fill_connection(const struct lw_connection *connection,
@@ -206,7 +214,8 @@ static void on_wait(struct loop_timer *timer)
 	struct lw_tunnel_status status = { .size = sizeof(status) };
 
 	lw_tunnel_status(running->tunnel, &status);
-	log_error("not connected within the time given with --wait (%s%s%s)",
+	log_error("not %s within the time given with --wait (%s%s%s)",
+		  running->awaits_lease ? "given an address" : "connected",
 		  lw_link_state_name(status.link), *status.hub ? " " : "", status.hub);
 	running->service.exit_status = PROGRAM_FAILED;
 	if (lw_connection_status(running->connection) == LW_STATUS_DISCONNECTED)
@@ -221,8 +230,10 @@ static void connected(struct running_tunnel *running)
 
 	running->was_connected = true;
 	running->restart_ms = RESTART_MS_MIN;
-	loop_timer_cancel(&running->wait);
-	if (is_first && running->is_waiting)
+	if (!running->network.awaits_lease)
+		loop_timer_cancel(&running->wait);
+	running->awaits_lease = is_first && running->network.awaits_lease;
+	if (is_first && running->is_waiting && !running->awaits_lease)
 		service_ready("connected");
 }
 
@@ -454,7 +465,11 @@ static int open_tunnel(struct running_tunnel *running, struct lw_error *error)
 	if (r == 0)
 		r = links_apply(&running->service.links, &running->config->impairments, error);
 	if (r == 0)
-		r = privileges_drop(PRIVILEGE_NET_ADMIN, error);
+		r = privileges_drop(PRIVILEGE_NET_ADMIN |
+					    (running->plan.settings.ipv4 == LW_ADDRESSING_AUTOMATIC
+						     ? PRIVILEGE_DHCP
+						     : 0U),
+				    error);
 	return r < 0 ? r : forbid_listening(running, error);
 }
 
@@ -516,6 +531,22 @@ static enum lw_start_origin parse_origin(const char *word)
 	return 0;
 }
 
+/* Beside the program, where it was built; else where it was installed. */
+static void find_lease_helper(void)
+{
+	char path[256];
+	ssize_t n = readlink("/proc/self/exe", path, sizeof(path) - 1);
+	char *end;
+
+	path[MAX(n, 0)] = '\0';
+	end = strrchr(path, '/');
+	if (!end || end + sizeof("/longwire-lease") > path + sizeof(path))
+		return;
+	memcpy(end, "/longwire-lease", sizeof("/longwire-lease"));
+	if (access(path, X_OK) == 0)
+		lease_set_helper(path);
+}
+
 int command_up(const struct arguments *arguments)
 {
 	enum lw_start_origin origin = parse_origin(arguments->origin);
@@ -529,6 +560,7 @@ int command_up(const struct arguments *arguments)
 				    "up: --origin takes user, on-demand, boot or api, not \"%s\"",
 				    arguments->origin);
 	service_prepare(arguments);
+	find_lease_helper();
 	if (plan_load(arguments->words[0], CONFIG_TUNNEL, &config) < 0)
 		return PROGRAM_USAGE;
 	running = calloc(1, sizeof(*running));

@@ -21,6 +21,7 @@
 #include "network/fence.h"
 #include "network/network.h"
 #include "network/path.h"
+#include "provider/lease_settings.h"
 
 static bool is_in_kernel(const struct interface *interface)
 {
@@ -135,7 +136,7 @@ static int failed(int result, const struct lw_error *cause, struct lw_error *ret
 }
 
 /* Bring the machine to the settings (NULL: to none). */
-static int change_machine(struct interface *interface, const struct network_settings *settings,
+static int apply_settings(struct interface *interface, const struct network_settings *settings,
 			  struct lw_error *ret_error)
 {
 	struct device *device = packet_flow_device(interface->flow);
@@ -159,6 +160,24 @@ static int change_machine(struct interface *interface, const struct network_sett
 	}
 	r = network_apply(interface->network, &plan, &error);
 	return r < 0 ? failed(r, &error, ret_error) : 0;
+}
+
+/* The same, with what a lease adds to them. */
+static int change_machine(struct interface *interface, const struct network_settings *settings,
+			  struct lw_error *ret_error)
+{
+	struct network_settings sum;
+	int r;
+
+	if (!settings || settings->ipv4 != LW_ADDRESSING_AUTOMATIC || !interface->has_lease)
+		return apply_settings(interface, settings, ret_error);
+	r = lease_settings(settings, &interface->lease, &sum);
+	if (r < 0)
+		return error_set(ret_error, r, LW_DOMAIN_TUNNEL, LW_TUNNEL_ERROR_SETTINGS_FAILED,
+				 "no memory for a lease");
+	r = apply_settings(interface, &sum, ret_error);
+	network_settings_done(&sum);
+	return r;
 }
 
 static void forget_settings(struct interface *interface)
@@ -210,6 +229,62 @@ static int replace(struct interface *interface, const struct network_settings *s
 	return r;
 }
 
+/* ---- automatic addresses */
+
+static void apply_lease(struct interface *interface)
+{
+	struct lw_error error;
+
+	if (interface->has_settings && change_machine(interface, &interface->settings, &error) < 0)
+		log_error("the lease cannot be applied: %s", error.text);
+}
+
+static void lease_bound(const struct lease *lease, void *user)
+{
+	struct interface *interface = user;
+	char text[IP_PREFIX_TEXT_SIZE];
+
+	log_info("%s: leased %s for %u s", lw_packet_flow_name(interface->flow),
+		 ip_prefix_format(&lease->address, text), lease->seconds);
+	interface->lease = *lease;
+	interface->has_lease = true;
+	apply_lease(interface);
+}
+
+static void lease_lost(void *user)
+{
+	struct interface *interface = user;
+
+	if (!interface->has_lease)
+		return;
+	log_warning("%s: the lease is lost", lw_packet_flow_name(interface->flow));
+	interface->has_lease = false;
+	apply_lease(interface);
+}
+
+static const struct lease_ops lease_ops = { .bound = lease_bound, .lost = lease_lost };
+
+/* A client runs while addresses are automatic, from the first time that packets could flow. */
+static void update_lease_client(struct interface *interface)
+{
+	bool is_wanted = interface->has_settings && is_in_kernel(interface) &&
+			 interface->settings.ipv4 == LW_ADDRESSING_AUTOMATIC;
+	int r = 0;
+
+	if (!is_wanted) {
+		lease_client_free(take_pointer(interface->lease_client));
+		interface->has_lease = false;
+	} else if (!interface->lease_client && interface->is_running) {
+		r = lease_client_new(interface->loop, lw_packet_flow_name(interface->flow),
+				     &lease_ops, interface, &interface->lease_client);
+	}
+	if (r < 0)
+		log_error("%s: the DHCP client cannot be started: %s",
+			  lw_packet_flow_name(interface->flow), strerror(-r));
+}
+
+/* ---- settings */
+
 int interface_apply(struct interface *interface, const struct lw_network_settings *settings,
 		    struct lw_error *ret_error)
 {
@@ -225,7 +300,9 @@ int interface_apply(struct interface *interface, const struct lw_network_setting
 		error_errno(&error, ENOMEM, "network settings");
 	if (r < 0)
 		return failed(r, &error, ret_error);
-	r = network_settings_check_dns(&parsed, &error);
+	/* With the kill switch everything goes into the tunnel, whatever the routes. */
+	if (!interface->options.routing.include_all)
+		r = network_settings_check_dns(&parsed, &error);
 	if (r < 0) {
 		network_settings_done(&parsed);
 		return failed(r, &error, ret_error);
@@ -243,13 +320,20 @@ int interface_apply(struct interface *interface, const struct lw_network_setting
 		interface->has_settings = true;
 	}
 	update_carrier(interface);
+	update_lease_client(interface);
 	return r;
 }
 
 void interface_set_running(struct interface *interface, bool is_running)
 {
+	bool is_back = is_running && !interface->is_running;
+
 	interface->is_running = is_running;
 	update_carrier(interface);
+	/* Who was away may be elsewhere. */
+	if (is_back && interface->lease_client)
+		lease_client_renew(interface->lease_client);
+	update_lease_client(interface);
 }
 
 /* Add a word to a list of them, if it fits whole. */
@@ -280,7 +364,8 @@ static void tell_dns(const struct interface *interface, const struct dns_setting
 			 ip_address_format(&dns->servers[i], text));
 	add_domains(status->match_domains, sizeof(status->match_domains), &dns->match);
 	add_domains(status->search_domains, sizeof(status->search_domains), &dns->search);
-	status->all_names = network_settings_are_full(&interface->settings);
+	status->all_names = interface->options.routing.include_all ||
+			    network_settings_are_full(&interface->settings);
 }
 
 static void tell_proxy(const struct proxy_settings *proxy, struct lw_network_status *status)
@@ -294,6 +379,22 @@ static void tell_proxy(const struct proxy_settings *proxy, struct lw_network_sta
 	status->proxy_excludes_simple_hostnames = proxy->exclude_simple_hostnames;
 }
 
+static void tell_lease(const struct interface *interface, struct lw_network_status *status)
+{
+	const struct lease *lease = &interface->lease;
+	char text[IP_PREFIX_TEXT_SIZE];
+
+	if (!interface->has_lease) {
+		status->awaits_lease = interface->settings.ipv4 == LW_ADDRESSING_AUTOMATIC;
+		return;
+	}
+	snprintf(status->lease, sizeof(status->lease), "%s",
+		 ip_prefix_format(&lease->address, text));
+	if (lease->router.family)
+		snprintf(status->lease_router, sizeof(status->lease_router), "%s",
+			 ip_address_format(&lease->router, text));
+}
+
 void interface_network_status(const struct interface *interface,
 			      struct lw_network_status *ret_status)
 {
@@ -301,6 +402,7 @@ void interface_network_status(const struct interface *interface,
 
 	if (!interface->has_settings)
 		return;
+	tell_lease(interface, status);
 	if (interface->settings.dns)
 		tell_dns(interface, interface->settings.dns, status);
 	if (interface->settings.proxy)
@@ -310,6 +412,8 @@ void interface_network_status(const struct interface *interface,
 void interface_close(struct interface *interface)
 {
 	path_observer_free(take_pointer(interface->observer));
+	lease_client_free(take_pointer(interface->lease_client));
+	interface->has_lease = false;
 	network_free(take_pointer(interface->network));
 	forget_settings(interface);
 	/* An interface that outlives us is left as it was found. */

@@ -19,6 +19,8 @@ BUS = '''<busconfig><type>system</type><listen>unix:path={folder}/bus</listen><a
 <allow receive_type="method_call"/><allow receive_type="method_return"/><allow receive_type="error"/>
 <allow receive_type="signal"/></policy></busconfig>'''
 
+NO_BUS = {'DBUS_SYSTEM_BUS_ADDRESS': 'unix:path=/nowhere'}
+
 
 def unpacked(package):
     """The folder that a Debian package was unpacked into; kept beside the builds."""

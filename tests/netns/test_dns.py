@@ -3,7 +3,7 @@
 import os
 
 from lab import Instance, expect, expect_equal, wait_until
-from resolvers import Bus, Resolvconf, Resolved, ask, serve_names
+from resolvers import NO_BUS, Bus, Resolvconf, Resolved, ask, serve_names
 
 
 def private_network(lab, **settings):
@@ -144,7 +144,6 @@ def by_resolvconf(lab, client):
     return resolvconf
 
 
-NO_BUS = {'DBUS_SYSTEM_BUS_ADDRESS': 'unix:path=/nowhere'}
 FULL = {'dns': {'servers': ['10.9.0.53'], 'match-domains': ['corp.example']}, 'included-routes': ['0.0.0.0/0']}
 
 

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* What a lease adds to settings. Pure. */
+#ifndef PROVIDER_LEASE_SETTINGS_H
+#define PROVIDER_LEASE_SETTINGS_H
+
+struct lease;
+struct network_settings;
+
+/*
+ * The settings with the lease's address; its router where IPv4 routes are included and none was
+ * given; its MTU where that is smaller; and its name servers only where all of IPv4 goes there
+ * anyway and none were given: else a stranger in that network could answer for any name. 0 or
+ * -ENOMEM.
+ */
+int lease_settings(const struct network_settings *settings, const struct lease *lease,
+		   struct network_settings *ret_sum);
+
+#endif
