@@ -47,7 +47,7 @@ struct interface {
 	struct network *network;     /* made with the first settings of a run; NULL: memory */
 	struct lw_loop *loop;
 	struct interface_options options;
-	struct path_observer *observer; /* NULL: memory */
+	struct path_observer *observer;    /* NULL: memory */
 	struct lease_client *lease_client; /* NULL: addresses are not automatic, or not yet */
 	struct lease lease;
 	bool has_lease;
