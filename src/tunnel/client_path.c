@@ -66,10 +66,14 @@ static void move(struct lw_tunnel *tunnel, const struct lw_path *path)
 	tunnel->path = *path;
 	log_info("the path to %s has changed: now by %s from %s", tunnel->address, path->interface,
 		 path->source);
-	if (has_own_address(tunnel->session) && (!former.index || is_link_up(&former)))
-		client_succeed(tunnel->session);
-	else
+	if (!has_own_address(tunnel->session) || (former.index && !is_link_up(&former))) {
 		session_finish(tunnel->session, GOODBYE_NONE, "the path outside is gone");
+		return;
+	}
+	client_succeed(tunnel->session);
+	for (uint32_t i = 1; i < tunnel->bundle.n; i++)
+		if (tunnel->bundle.members[i])
+			client_stream_worn(tunnel->bundle.members[i]);
 }
 
 void client_path_changed(struct lw_provider *provider, void *user)

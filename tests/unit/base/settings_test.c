@@ -214,6 +214,68 @@ static void parse__duplicates__refused(void **state)
 		       "included-routes");
 }
 
+static void parse__routers__of_networks_that_are_there(void **state)
+{
+	static const char *const addresses[] = { "10.20.0.2/24", "fd20::2/64" };
+	static const char *const routers[] = { "10.20.0.1", "fe80::1" };
+	static const char *const wrong[] = { "10.21.0.1", "fd21::1",  "10.20.0.0/24",
+					     "224.0.0.1", "nonsense", "::" };
+	struct lw_network_settings from = { .size = sizeof(from),
+					    .addresses = addresses,
+					    .n_addresses = 2,
+					    .routers = routers,
+					    .n_routers = 2 };
+	struct network_settings settings, copy;
+
+	(void)state;
+	assert_int_equal(network_settings_parse(LW_LAYER_ETHERNET, &from, &settings, NULL), 0);
+	assert_int_equal(settings.n_routers, 2);
+	assert_int_equal(settings.routers[0].bytes[3], 1);
+	assert_int_equal(network_settings_copy(&settings, &copy), 0);
+	assert_true(network_settings_equal(&settings, &copy));
+	copy.routers[0].bytes[3] = 9;
+	assert_false(network_settings_equal(&settings, &copy));
+	copy.n_routers = 1;
+	assert_false(network_settings_equal(&settings, &copy));
+	network_settings_done(&copy);
+	network_settings_done(&settings);
+	assert_refused(LW_LAYER_IP, &from, "router");
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
+		from.routers = &wrong[i];
+		from.n_routers = 1;
+		assert_refused(LW_LAYER_ETHERNET, &from, "router");
+	}
+	from.routers = (const char *const[]){ "10.20.0.1", "10.20.0.3" };
+	from.n_routers = 2;
+	assert_refused(LW_LAYER_ETHERNET, &from, "router");
+	from.n_routers = 3;
+	assert_refused(LW_LAYER_ETHERNET, &from, "router");
+	from.n_addresses = from.n_routers = 0;
+	from.bridge = "br0";
+	from.n_routers = 1;
+	assert_refused(LW_LAYER_ETHERNET, &from, "bridge");
+}
+
+static void parse__overhead__instead_of_mtu(void **state)
+{
+	struct lw_network_settings from = { .size = sizeof(from), .tunnel_overhead = 1000 };
+	struct network_settings settings, other;
+
+	(void)state;
+	assert_int_equal(network_settings_parse(LW_LAYER_IP, &from, &settings, NULL), 0);
+	assert_int_equal(settings.tunnel_overhead, 1000);
+	from.tunnel_overhead = 80;
+	assert_int_equal(network_settings_parse(LW_LAYER_IP, &from, &other, NULL), 0);
+	assert_false(network_settings_equal(&settings, &other));
+	network_settings_done(&settings);
+	network_settings_done(&other);
+	from.mtu = 1400;
+	assert_refused(LW_LAYER_IP, &from, "tunnel-overhead");
+	from.mtu = 0;
+	from.tunnel_overhead = 1001;
+	assert_refused(LW_LAYER_IP, &from, "tunnel-overhead");
+}
+
 static void parse__maxima__both_sides(void **state)
 {
 	static char texts[LW_SETTINGS_ROUTES_MAX + 1][24];
@@ -306,6 +368,8 @@ int main(void)
 		cmocka_unit_test(parse__addresses__special_refused),
 		cmocka_unit_test(parse__routes__host_bits_refused),
 		cmocka_unit_test(parse__duplicates__refused),
+		cmocka_unit_test(parse__routers__of_networks_that_are_there),
+		cmocka_unit_test(parse__overhead__instead_of_mtu),
 		cmocka_unit_test(parse__maxima__both_sides),
 		cmocka_unit_test(parse__other_fields__bounded),
 		cmocka_unit_test(parse__older_struct__rest_not_read),

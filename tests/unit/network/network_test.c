@@ -638,6 +638,28 @@ static void routes__of_a_killed_tunnel__are_removed(void **state)
 	expect_way("203.0.113.9", "via 192.0.2.254");
 }
 
+static void clean__removes_what_killed_tunnels_left_and_nothing_else(void **state)
+{
+	struct lan *lan = *state;
+	struct lw_error error;
+	char *before, *after;
+	struct wish wish;
+
+	wish_init(&wish, LW_LAYER_IP, "10.86.0.2/24", "0.0.0.0/0", "10.9.0.0/16");
+	apply(lan, &wish);
+	before = run_and_read(look);
+	run("ip rule add not fwmark 0x6c770000 table $((0x6c00270f)) pref 20228 protocol 108");
+	run("ip -6 route add unreachable default metric 1 table $((0x6c00270f)) proto 108");
+	for (unsigned n = 1; n <= 5; n++) {
+		network_inject_failure(n, ENOBUFS);
+		assert_int_equal(network_clean(&error), -ENOBUFS);
+	}
+	network_inject_failure(0, 0);
+	assert_int_equal(network_clean(&error), 0);
+	after = run_and_read(look);
+	expect_same(after, before);
+}
+
 static void routes__by_a_router__are_so(void **state)
 {
 	struct lan *lan = *state;
@@ -1058,6 +1080,7 @@ int main(void)
 		tun_test(routes__family_that_a_full_tunnel_lacks__is_unreachable),
 		tun_test(routes__several_tunnels__the_longest_has_it),
 		tun_test(routes__of_a_killed_tunnel__are_removed),
+		tun_test(clean__removes_what_killed_tunnels_left_and_nothing_else),
 		tap_test(routes__by_a_router__are_so),
 		tun_test(overhead__mtu__is_the_paths_less_it),
 		tun_test(strict_filter__is_told_whose_the_answers_are),

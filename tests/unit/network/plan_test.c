@@ -18,6 +18,7 @@
 
 #include "base/memory.h"
 #include "base/settings.h"
+#include "network/guard.h"
 #include "network/network.h"
 #include "network/nftables.h"
 #include "network/plan.h"
@@ -316,6 +317,43 @@ static void script__gateway__says_exactly_this(void **state)
 	assert_false(nftables_has_family(&gateway, AF_INET6));
 }
 
+static void script__guard__says_exactly_this(void **state)
+{
+	struct ip_prefix addresses[] = { prefix("10.86.0.2/24"), prefix("fd86::2/64") };
+	char *script;
+
+	(void)state;
+	assert_int_equal(guard_script("lw0", addresses, 2, true, &script), 0);
+	assert_string_equal(
+		script,
+		"add table inet longwire_guard_lw0\n"
+		"delete table inet longwire_guard_lw0\n"
+		"add table arp longwire_guard_lw0\n"
+		"delete table arp longwire_guard_lw0\n"
+		"table inet longwire_guard_lw0 {\n"
+		"\tchain prerouting {\n"
+		"\t\ttype filter hook prerouting priority raw; policy accept;\n"
+		"\t\tiifname != \"lw0\" ip daddr 10.86.0.2 fib saddr type != local counter drop\n"
+		"\t\tiifname != \"lw0\" ip6 daddr fd86::2 fib saddr type != local counter drop\n"
+		"\t}\n"
+		"\tchain restore {\n"
+		"\t\ttype filter hook prerouting priority mangle; policy accept;\n"
+		"\t\tct mark 0x6c770000 meta mark set ct mark\n"
+		"\t}\n"
+		"\tchain save {\n"
+		"\t\ttype filter hook postrouting priority mangle; policy accept;\n"
+		"\t\tmeta mark 0x6c770000 ct mark set meta mark\n"
+		"\t}\n"
+		"}\n"
+		"table arp longwire_guard_lw0 {\n"
+		"\tchain input {\n"
+		"\t\ttype filter hook input priority filter; policy accept;\n"
+		"\t\tiifname != \"lw0\" arp operation request arp daddr ip 10.86.0.2 drop\n"
+		"\t}\n"
+		"}\n");
+	free(script);
+}
+
 /* ---- Differences */
 
 static void add(struct changes *changes, enum change_kind kind, uint32_t number)
@@ -437,6 +475,7 @@ int main(void)
 		cmocka_unit_test(local__routes__are_private_and_connected),
 		cmocka_unit_test(build__gateway__firewall_before_forwarding),
 		cmocka_unit_test(script__gateway__says_exactly_this),
+		cmocka_unit_test(script__guard__says_exactly_this),
 		cmocka_unit_test(diff__equal_lists__are_no_steps),
 		cmocka_unit_test(diff__lists__revert_backwards_then_make_forwards),
 		cmocka_unit_test(diff__routes_and_rules__go_when_others_are_there),

@@ -15,6 +15,7 @@
 #include <net/if.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
@@ -160,6 +161,141 @@ static bool is_there(const char *name)
 		if (!is_possible) \
 			skip();   \
 	} while (0)
+
+/* ---- the kill switch, and the path outside */
+
+static unsigned path_changes;
+
+static void path_changed(struct lw_provider *of, void *user)
+{
+	struct lw_path path = { .size = sizeof(path) };
+
+	(void)user;
+	assert_int_equal(lw_provider_path(of, "127.0.0.9", &path), 0);
+	path_changes++;
+}
+
+static bool is_locked(void)
+{
+	return system("nft list table inet longwire_lock_lwp0 >/dev/null 2>&1") == 0;
+}
+
+static bool was_locked_at_start;
+
+static void start_and_look(struct lw_provider *of, const struct lw_start_options *options,
+			   struct lw_completion *done, void *user)
+{
+	was_locked_at_start = is_locked();
+	start(of, options, done, user);
+}
+
+static const struct lw_provider_ops looking_ops = {
+	.size = sizeof(looking_ops),
+	.name = "looker",
+	.layer = LW_LAYER_ETHERNET,
+	.start = start_and_look,
+	.stop = stop,
+	.path_changed = path_changed,
+};
+
+static void make_locked_connection(struct lw_packet_flow *flow)
+{
+	const struct lw_device_options device = { .size = sizeof(device),
+						  .kind = LW_DEVICE_KERNEL,
+						  .layer = LW_LAYER_ETHERNET,
+						  .name = "lwp0" };
+	const struct lw_connection_options options = { .size = sizeof(options),
+						       .ops = &looking_ops,
+						       .device = &device,
+						       .flow = flow,
+						       .include_all_networks = true };
+
+	assert_int_equal(lw_connection_new(loop, &options, &connection, NULL), 0);
+}
+
+static void kill_switch__closed_before_start_and_until_unlocked(void **state)
+{
+	static const char *const excluded[] = { "198.51.100.0/24" };
+	static const struct lw_network_settings settings = { .size = sizeof(settings),
+							     .excluded_routes = excluded,
+							     .n_excluded_routes = 1 };
+	struct lw_error error;
+
+	NEEDS_A_NAMESPACE();
+	make_locked_connection(NULL);
+	assert_false(lw_connection_is_locked(connection));
+	assert_int_equal(lw_connection_unlock(connection, NULL), 0);
+	was_locked_at_start = false;
+	begin();
+	assert_true(was_locked_at_start);
+	assert_true(lw_connection_is_locked(connection));
+	assert_int_equal(lw_connection_unlock(connection, &error), -EBUSY);
+	assert_non_null(strstr(error.text, "cannot be opened while the connection is connecting"));
+	assert_int_equal(set_settings(&settings), 0);
+	assert_int_equal(system("nft list table inet longwire_lock_lwp0 | grep -q 198.51.100"), 0);
+	assert_int_equal(set_settings(NULL), 0);
+	assert_int_not_equal(system("nft list table inet longwire_lock_lwp0 | grep -q 198.51.100"),
+			     0);
+	lw_completion_finish(take_pointer(starting), NULL);
+	end();
+	assert_true(is_locked());
+	assert_true(lw_connection_is_locked(connection));
+	assert_int_equal(lw_connection_unlock(connection, NULL), 0);
+	assert_false(is_locked());
+	assert_false(lw_connection_is_locked(connection));
+	/* Again, and freed: that does not open it. */
+	begin();
+	lw_completion_finish(take_pointer(starting), NULL);
+	end();
+	lw_connection_free(take_pointer(connection));
+	assert_true(is_locked());
+	assert_int_equal(system("nft delete table inet longwire_lock_lwp0"), 0);
+}
+
+static void kill_switch__cannot_be_closed__start_fails(void **state)
+{
+	struct lw_packet_flow *flow, *other;
+	struct lw_error error;
+
+	NEEDS_A_NAMESPACE();
+	make_locked_connection(NULL);
+	network_inject_failure(1, ENOBUFS);
+	assert_int_equal(lw_connection_start(connection, NULL, &error), -ENOBUFS);
+	network_inject_failure(0, 0);
+	assert_non_null(strstr(error.text, "lwp0: cannot close the kill switch"));
+	assert_int_equal(lw_connection_status(connection), LW_STATUS_DISCONNECTED);
+	assert_false(is_there("lwp0"));
+	lw_connection_free(take_pointer(connection));
+	assert_int_equal(lw_packet_flow_pair(loop, LW_LAYER_ETHERNET, 0, &flow, &other), 0);
+	make_locked_connection(flow);
+	assert_int_equal(lw_connection_start(connection, NULL, &error), -EOPNOTSUPP);
+	assert_non_null(strstr(error.text, "needs an interface of the kernel"));
+	lw_connection_free(take_pointer(connection));
+	lw_packet_flow_free(flow);
+	lw_packet_flow_free(other);
+}
+
+static void path__changes__are_told_while_a_run_lasts(void **state)
+{
+	struct lw_path path = { .size = sizeof(path) };
+
+	NEEDS_A_NAMESPACE();
+	make_locked_connection(NULL);
+	begin();
+	assert_int_equal(lw_provider_path(provider, "nonsense", &path), -EINVAL);
+	assert_int_equal(lw_provider_path(provider, "198.51.100.1", &path), 0);
+	assert_false(path.is_reachable);
+	path_changes = 0;
+	assert_int_equal(system("ip link set lo up; ip address add 127.0.0.9/8 dev lo"), 0);
+	for (unsigned i = 0; !path_changes && i < 300; i++) {
+		dispatch();
+		usleep(10000);
+	}
+	assert_int_equal(path_changes, 1);
+	lw_completion_finish(take_pointer(starting), NULL);
+	end();
+	assert_int_equal(lw_connection_unlock(connection, NULL), 0);
+}
 
 static void carrier__follow__on_only_while_connected(void **state)
 {
@@ -353,6 +489,9 @@ int main(void)
 {
 #define RUN(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	static const struct CMUnitTest tests[] = {
+		RUN(kill_switch__closed_before_start_and_until_unlocked),
+		RUN(kill_switch__cannot_be_closed__start_fails),
+		RUN(path__changes__are_told_while_a_run_lasts),
 		RUN(carrier__follow__on_only_while_connected),
 		RUN(carrier__hold__never_goes),
 		RUN(carrier__default_in_a_bridge__held_and_out_of_it__followed),

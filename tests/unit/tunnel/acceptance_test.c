@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -162,6 +163,32 @@ static void local_settings__all__win(void **state)
 	accepted_done(&a);
 }
 
+static void router_and_overhead__only_what_is_written_here(void **state)
+{
+	struct network_settings local = { .tunnel_overhead = 80 };
+	struct accepted a;
+
+	(void)state;
+	local.addresses = calloc(1, sizeof(*local.addresses));
+	assert_non_null(local.addresses);
+	assert_int_equal(ip_prefix_parse("10.20.0.2/24", &local.addresses[0]), 0);
+	local.n_addresses = local.n_routers = 1;
+	assert_int_equal(ip_address_parse("10.20.0.1", &local.routers[0]), 0);
+	a = decide(LW_LAYER_ETHERNET, LW_ACCEPT_MTU, &local, NULL, NULL, 1400);
+	assert_int_equal(a.settings.n_routers, 1);
+	assert_string_equal(a.settings.routers[0], "10.20.0.1");
+	assert_int_equal(a.settings.tunnel_overhead, 80);
+	assert_int_equal(a.settings.mtu, 0);
+	accepted_done(&a);
+	local.mtu = 1300;
+	local.tunnel_overhead = 0;
+	a = decide(LW_LAYER_ETHERNET, LW_ACCEPT_MTU, &local, NULL, NULL, 1400);
+	assert_int_equal(a.settings.tunnel_overhead, 0);
+	assert_int_equal(a.settings.mtu, 1300);
+	accepted_done(&a);
+	free(local.addresses);
+}
+
 static void host__ethernet__gets_a_mac_of_its_identity(void **state)
 {
 	struct accepted a = decide(LW_LAYER_ETHERNET, 0, NULL, NULL, NULL, 1500);
@@ -195,6 +222,7 @@ int main(void)
 		cmocka_unit_test(absurd_mtu__all__are_refused),
 		cmocka_unit_test(routes__accepted__but_not_the_hub_nor_multicast),
 		cmocka_unit_test(local_settings__all__win),
+		cmocka_unit_test(router_and_overhead__only_what_is_written_here),
 		cmocka_unit_test(host__ethernet__gets_a_mac_of_its_identity),
 		cmocka_unit_test(bridged__ethernet__gets_neither_mac_nor_addresses),
 	};
