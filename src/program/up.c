@@ -403,6 +403,11 @@ static int open_former_lock(const struct running_tunnel *running, struct lw_erro
 	if (running->config->include_all_networks || !privileges_has_net_admin())
 		return 0;
 	n = fence_list(interfaces, error);
+	if (n < 0) {
+		/* Nobody has closed anything where there is no nftables. */
+		log_debug("%s", error->text);
+		return 0;
+	}
 	for (int i = 0; i < n; i++) {
 		if (strcmp(interfaces[i], running->plan.device.name) != 0)
 			continue;
@@ -410,7 +415,7 @@ static int open_former_lock(const struct running_tunnel *running, struct lw_erro
 			 interfaces[i]);
 		return fence_open(interfaces[i], error);
 	}
-	return MIN(n, 0);
+	return 0;
 }
 
 /* Only who ends the tunnel himself wants what it kept in to go out. */
