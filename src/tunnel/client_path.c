@@ -85,7 +85,9 @@ void client_path_changed(struct lw_provider *provider, void *user)
 	if (tunnel->stopping || !tunnel->provider)
 		return;
 	if (tunnel->link == LW_LINK_WAITING) {
-		client_try_soon(tunnel);
+		/* Who was refused or replaced was reached: no other path makes that better. */
+		if (tunnel->backoff.class == BACKOFF_LOST)
+			client_try_soon(tunnel);
 		return;
 	}
 	if (tunnel->link != LW_LINK_UP || !tunnel->session || !find_path(tunnel, &path) ||
