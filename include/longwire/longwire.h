@@ -12,6 +12,7 @@
 #include <longwire/identity.h>
 #include <longwire/impairment.h>
 #include <longwire/loop.h>
+#include <longwire/networking.h>
 #include <longwire/packet.h>
 #include <longwire/provider.h>
 #include <longwire/replay.h>

@@ -3,8 +3,8 @@
  * Example: a provider of one's own. Two of them, twins, carry Ethernet frames to each other over a
  * socketpair, one frame a datagram.
  *
- * Everything a provider does is here: start, read packets, write packets, settings, a message, an
- * end of its own wish. The interfaces are memory flows, so it runs anywhere, without privileges;
+ * Everything a provider does is here: start, read packets, write packets, settings, a message, sleep
+ * and wake, errors that it gets over, an end of its own wish. The interfaces are memory flows, so it runs anywhere, without privileges;
  * give the connection a device instead of a flow and the same provider drives a TAP.
  *
  *	cc twin_provider.c $(pkg-config --cflags --libs longwire)
@@ -100,7 +100,7 @@ static void twin_start(struct lw_provider *provider, const struct lw_start_optio
 		.mtu = 1500,
 	};
 
-	printf("%s: start, origin %d\n", twin->name, (int)options->origin);
+	printf("%s: start, asked by %s\n", twin->name, lw_start_origin_name(options->origin));
 	twin->provider = provider;
 	twin->flow = lw_provider_packet_flow(provider);
 	twin->starting = done;
@@ -120,7 +120,7 @@ static void twin_stop(struct lw_provider *provider, enum lw_stop_reason reason,
 	struct twin *twin = user;
 
 	(void)provider;
-	printf("%s: stop, reason %d\n", twin->name, (int)reason);
+	printf("%s: stop, %s\n", twin->name, lw_stop_reason_name(reason));
 	lw_packet_flow_cancel_read(twin->flow, 0);
 	lw_timer_free(twin->poll);
 	twin->poll = NULL;
@@ -140,6 +140,26 @@ static void twin_message(struct lw_provider *provider, const void *data, size_t 
 	lw_completion_reply(done, text, (size_t)n);
 }
 
+/* Nothing is carried while the machine sleeps; the status says so. */
+static void twin_sleep(struct lw_provider *provider, struct lw_completion *done, void *user)
+{
+	const struct lw_error error = { LW_DOMAIN_PROVIDER, 1, "asleep" };
+	struct twin *twin = user;
+
+	lw_timer_cancel(twin->poll);
+	lw_provider_note_error(provider, &error);
+	lw_provider_set_reasserting(provider, true);
+	lw_completion_finish(done, NULL);
+}
+
+static void twin_wake(struct lw_provider *provider, void *user)
+{
+	struct twin *twin = user;
+
+	lw_timer_set_ms(twin->poll, 1);
+	lw_provider_set_reasserting(provider, false);
+}
+
 static const struct lw_provider_ops twin_ops = {
 	.size = sizeof(twin_ops),
 	.name = "twin",
@@ -147,6 +167,8 @@ static const struct lw_provider_ops twin_ops = {
 	.start = twin_start,
 	.stop = twin_stop,
 	.message = twin_message,
+	.sleep = twin_sleep,
+	.wake = twin_wake,
 };
 
 /* ---- the controller */
@@ -259,6 +281,29 @@ static int carry(struct lw_loop *loop, struct side *from, struct side *to)
 	return memcmp(to->received, frame, sizeof(frame)) ? -1 : 0;
 }
 
+static void slept(void *user)
+{
+	*(size_t *)user = 1;
+}
+
+/* A night: the controller hears when the provider is quiet, and what it went through. */
+static int sleep_and_wake(struct lw_loop *loop, struct side *side)
+{
+	struct lw_connection_incident incident = { .size = sizeof(incident) };
+	size_t is_quiet = 0;
+
+	if (lw_connection_sleep(side->connection, false, slept, &is_quiet) < 0 ||
+	    turn_until(loop, &is_quiet, 1, sizeof(is_quiet)) < 0 ||
+	    turn_until(loop, &side->status, LW_STATUS_REASSERTING, sizeof(side->status)) < 0)
+		return -1;
+	lw_connection_wake(side->connection);
+	if (turn_until(loop, &side->status, LW_STATUS_CONNECTED, sizeof(side->status)) < 0 ||
+	    !lw_connection_incident(side->connection, 0, &incident))
+		return -1;
+	printf("%s: was %s\n", side->twin.name, incident.error.text);
+	return 0;
+}
+
 int main(void)
 {
 	struct side a = { .status = LW_STATUS_INVALID }, b = { .status = LW_STATUS_INVALID };
@@ -276,6 +321,8 @@ int main(void)
 	if (lw_connection_send_message(a.connection, "how many?", 9, answered, &answer) < 0 ||
 	    turn_until(loop, &answer, strlen("castor carried 1, asked 'how many?'"),
 		       sizeof(answer)) < 0)
+		return 1;
+	if (sleep_and_wake(loop, &a) < 0)
 		return 1;
 	if (side_close(loop, &a) < 0 || side_close(loop, &b) < 0)
 		return 1;
