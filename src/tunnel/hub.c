@@ -311,6 +311,7 @@ static void port_free(struct lw_port *port)
 	vswitch_remove(port->hub->vswitch, &port->vport);
 	list_remove(&port->list);
 	port->hub->n_ports--;
+	free(port->networks);
 	free(port);
 }
 
@@ -422,6 +423,7 @@ int lw_hub_add_peer(struct lw_hub *hub, const struct lw_peer_options *given,
 	if (result >= 0)
 		result = port_attach(port, ret_error);
 	if (result < 0) {
+		free(port->networks);
 		free(port);
 		return result;
 	}

@@ -37,7 +37,7 @@ struct lw_port {
 	struct ip_prefix
 		addresses[PORT_ADDRESSES_MAX]; /* host addresses, from configuration or pool */
 	size_t n_addresses;
-	struct ip_prefix networks[PORT_NETWORKS_MAX];
+	struct ip_prefix *networks; /* PORT_NETWORKS_MAX or fewer */
 	size_t n_networks;
 	struct bundle bundle;
 	struct session *session; /* the bundle's first, until its end is told */

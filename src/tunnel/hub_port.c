@@ -55,6 +55,10 @@ static int parse_networks(const struct lw_peer_options *options, struct lw_port 
 {
 	if (options->n_networks > PORT_NETWORKS_MAX)
 		return refuse_option(ret_error, port->name, "networks", "", "at most 64");
+	if (options->n_networks)
+		port->networks = calloc(options->n_networks, sizeof(*port->networks));
+	if (options->n_networks && !port->networks)
+		return error_errno(ret_error, ENOMEM, "clients.%s", port->name);
 	for (size_t i = 0; i < options->n_networks; i++)
 		if (ip_prefix_parse(options->networks[i], &port->networks[i]) < 0 ||
 		    ip_address_is_special(&port->networks[i].address))
