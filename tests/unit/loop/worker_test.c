@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Threads: workers, jobs, rings and signals. */
+/* Threads: workers, jobs and signals. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -17,7 +17,6 @@
 
 #include "base/memory.h"
 #include "loop/loop.h"
-#include "loop/ring.h"
 #include "loop/signals.h"
 #include "loop/worker.h"
 
@@ -194,82 +193,6 @@ static void job_start__seventeenth__refused_until_one_ends(void **state)
 			assert_true(lw_loop_dispatch(loop) >= 0);
 }
 
-/* ---- rings */
-
-static void ring_new__capacities__powers_of_two_only(void **state)
-{
-	static const struct {
-		uint32_t capacity;
-		int result;
-	} rows[] = { { 0, -EINVAL },
-		     { 1, -EINVAL },
-		     { 2, 0 },
-		     { 3, -EINVAL },
-		     { 4, 0 },
-		     { 65535, -EINVAL },
-		     { 65536, 0 },
-		     { 131072, -EINVAL },
-		     { UINT32_MAX, -EINVAL } };
-
-	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
-		struct ring *ring = NULL;
-
-		assert_int_equal(ring_new(rows[i].capacity, &ring), rows[i].result);
-		ring_free(ring);
-	}
-}
-
-static void ring__full_and_empty__refused_in_order(void **state)
-{
-	static int items[8];
-	struct ring *ring = NULL;
-
-	(void)state;
-	assert_int_equal(ring_new(4, &ring), 0);
-	assert_null(ring_pop(ring));
-	for (int round = 0; round < 3; round++) {
-		for (int i = 0; i < 4; i++)
-			assert_true(ring_push(ring, &items[i]));
-		assert_false(ring_push(ring, &items[4]));
-		for (int i = 0; i < 4; i++)
-			assert_ptr_equal(ring_pop(ring), &items[i]);
-		assert_null(ring_pop(ring));
-	}
-	ring_free(ring);
-}
-
-enum { RING_ITEMS = 200000 };
-static uint32_t numbers[RING_ITEMS];
-
-static void *push_all(void *user)
-{
-	for (uint32_t i = 0; i < RING_ITEMS; i++) {
-		numbers[i] = i;
-		while (!ring_push(user, &numbers[i]))
-			;
-	}
-	return NULL;
-}
-
-static void ring__two_threads__everything_in_order(void **state)
-{
-	struct ring *ring = NULL;
-	pthread_t thread;
-	uint32_t *item;
-
-	(void)state;
-	assert_int_equal(ring_new(64, &ring), 0);
-	assert_int_equal(pthread_create(&thread, NULL, push_all, ring), 0);
-	for (uint32_t i = 0; i < RING_ITEMS; i++) {
-		while (!(item = ring_pop(ring)))
-			;
-		assert_int_equal(*item, i);
-	}
-	pthread_join(thread, NULL);
-	ring_free(ring);
-}
-
 /* ---- signals */
 
 static int signalled[2];
@@ -318,9 +241,6 @@ int main(void)
 		LOOP_TEST(job_abandon__while_it_works__discarded_without_the_loop),
 		LOOP_TEST(job_abandon__after_the_work_before_done__discarded_on_the_loop),
 		LOOP_TEST(job_start__seventeenth__refused_until_one_ends),
-		cmocka_unit_test(ring_new__capacities__powers_of_two_only),
-		cmocka_unit_test(ring__full_and_empty__refused_in_order),
-		cmocka_unit_test(ring__two_threads__everything_in_order),
 		LOOP_TEST(signals__raised__delivered_on_the_loop_and_mask_restored),
 	};
 
