@@ -75,6 +75,32 @@ def test_rate_is_what_iperf3_gets(lab):
     expect(impairment(lab, 'branch', 'in')['full'] > 1000, 'the rest is counted')
 
 
+def test_several_workers_keep_the_link(lab):
+    """Whichever worker a packet comes in on, it goes through the link once, and in order."""
+    a, b = two_lans(lab)
+    lab.a1.address('eth0', '10.1.0.1/24')
+    lab.b1.address('eth0', '10.1.0.2/24')
+    lab.edit(f'{lab.conf}/hub.yaml', workers=2)
+    lab.edit(f'{lab.conf}/branch.yaml', workers=2)
+    join(lab, a, b)
+    lab.b1.wait_for_ping('10.1.0.1')
+    for port in ('branch', 'device'):
+        link(lab, port, 'delay=15ms')
+    times, lost = ping(lab, 40, '0.02')
+    expect_equal(lost, 0, 'lost pings')
+    # Four crossings of 15 ms.
+    expect(60 <= times[0] and times[1] <= 75, f'60 ms: {times}')
+    server = lab.a1.start('iperf3', '-s', '-1', '--forceflush', name='iperf3')
+    wait_until(lambda: 'listening' in server.output(), what='iperf3')
+    out = lab.b1.run('iperf3', '-c', '10.1.0.1', '-u', '-b', '10M', '-l', '1000', '-P', '4', '-t', '3', '-J', timeout=30).stdout
+    end = json.loads(out)['end']
+    expect_equal([stream['udp'].get('out_of_order', 0) for stream in end['streams']], [0] * 4, 'packets out of order')
+    expect(impairment(lab, 'branch', 'in')['passed']['packets'] > 10000, f"{impairment(lab, 'branch', 'in')}")
+    link(lab, 'branch', 'clear')
+    link(lab, 'device', 'clear')
+    expect_equal(ping(lab, 10)[1], 0, 'lost pings after clear')
+
+
 def test_bad_orders_are_refused_and_change_nothing(lab):
     joined(lab)
     link(lab, 'branch', 'out', 'loss=1%', 'seed=3')
