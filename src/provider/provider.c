@@ -406,7 +406,7 @@ int lw_provider_path(struct lw_provider *provider, const char *address, struct l
 {
 	struct lw_path told = { .size = sizeof(told) };
 	struct ip_address to;
-	struct path path;
+	struct path path = { 0 };
 	int r = ip_address_parse(address, &to);
 
 	(void)provider;
