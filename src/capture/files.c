@@ -154,8 +154,8 @@ static void mend_newest(const struct files *files)
 	if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
 		return;
 	end = format_find_end(fd);
-	if (end > 0 && end < status.st_size)
-		(void)ftruncate(fd, end); /* it stays as readable as it was */
+	if (end > 0 && end < status.st_size && ftruncate(fd, end) < 0)
+		return; /* as readable as it was */
 }
 
 static int open_folder(struct files *files, const char *path, size_t length)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -21,6 +22,14 @@ static uint64_t now_ns(void)
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* As others, or only when no other wants the processor: always allowed, both. */
+static void set_hurry(struct capture_thread *thread, bool is_urgent)
+{
+	const struct sched_param none = { 0 };
+
+	(void)pthread_setschedparam(thread->thread, is_urgent ? SCHED_OTHER : SCHED_IDLE, &none);
 }
 
 /* ---- Files in turn */
@@ -331,12 +340,14 @@ int thread_flush(struct capture_thread *thread)
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += THREAD_FLUSH_MS / 1000;
+	set_hurry(thread, true); /* first: it may hold the lock */
 	pthread_mutex_lock(&thread->lock);
 	ticket = ++thread->wanted;
 	thread_alert(thread);
 	while (r == 0 && (int)(thread->done - ticket) < 0)
 		r = pthread_cond_timedwait(&thread->flushed, &thread->lock, &until);
 	pthread_mutex_unlock(&thread->lock);
+	set_hurry(thread, false);
 	return atomic_load(&thread->error) ? atomic_load(&thread->error) : -r;
 }
 
@@ -344,12 +355,14 @@ int thread_dump(struct capture_thread *thread, int fd)
 {
 	int r = 0;
 
+	set_hurry(thread, true);
 	pthread_mutex_lock(&thread->lock);
 	if (thread->dump >= 0)
 		r = -EBUSY;
 	else
 		thread->dump = fd;
 	pthread_mutex_unlock(&thread->lock);
+	set_hurry(thread, false);
 	thread_alert(thread);
 	return r;
 }
@@ -434,6 +447,8 @@ int thread_new(struct lw_capture *capture, const struct thread_options *options,
 		r = thread_start("lw-capture", run, thread, &thread->thread);
 	}
 	thread->is_started = r == 0;
+	if (r == 0)
+		set_hurry(thread, false);
 	if (r < 0) {
 		let_go(thread, options);
 		thread_free(thread);
@@ -448,6 +463,7 @@ void thread_free(struct capture_thread *thread)
 	if (!thread)
 		return;
 	if (thread->is_started) {
+		set_hurry(thread, true);
 		(void)eventfd_write(thread->end, 1);
 		pthread_join(thread->thread, NULL);
 	}

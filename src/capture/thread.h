@@ -6,7 +6,9 @@
  * (writing.h) or keeps it in a recorder's memory, then naps for THREAD_NAP_MS, so that one waking
  * serves many packets, and sleeps when nothing came meanwhile. The path wakes a sleeper with the
  * first packet, and one that naps only when a lane is half full. So a packet is in its file after
- * some 10 ms, and an idle capture costs nothing.
+ * some 10 ms, and an idle capture costs nothing. It runs as SCHED_IDLE: where packets keep all
+ * processors busy they come first, and the capture drops. Only while somebody waits for it, to flush
+ * or to close, it runs as others do.
  *
  * What a recorder is to be written for is a set of bits that anybody sets; the thread takes them
  * before it empties the lanes, and writes when after_ms have passed. One dump to a descriptor can

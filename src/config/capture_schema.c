@@ -106,30 +106,30 @@ static const struct schema_row rows[] = {
 	  .standard = "4",
 	  .help = "MiB that wait to be written, for each thread that carries packets; what comes "
 		  "beyond is dropped from the capture" },
-	{ .path = "files",
+	{ .path = "rotate",
 	  .kind = SCHEMA_MAP,
 	  .help = "several files in turn; the oldest is removed" },
-	{ .path = "files.size",
+	{ .path = "rotate.size",
 	  .kind = SCHEMA_UINT,
-	  .offset = OFFSET(files.size),
+	  .offset = OFFSET(rotate.size),
 	  .min = 1,
 	  .max = 1048576,
 	  .help = "MiB that a file grows to" },
-	{ .path = "files.packets",
+	{ .path = "rotate.packets",
 	  .kind = SCHEMA_UINT,
-	  .offset = OFFSET(files.packets),
+	  .offset = OFFSET(rotate.packets),
 	  .min = 1,
 	  .max = UINT32_MAX,
 	  .help = "packets that a file gets" },
-	{ .path = "files.seconds",
+	{ .path = "rotate.seconds",
 	  .kind = SCHEMA_UINT,
-	  .offset = OFFSET(files.seconds),
+	  .offset = OFFSET(rotate.seconds),
 	  .min = 1,
 	  .max = 2592000,
 	  .help = "how old a file gets" },
-	{ .path = "files.count",
+	{ .path = "rotate.count",
 	  .kind = SCHEMA_UINT,
-	  .offset = OFFSET(files.count),
+	  .offset = OFFSET(rotate.count),
 	  .min = 1,
 	  .max = LW_CAPTURE_FILES_MAX,
 	  .help = "how many there are at most; 10 unless said" },
@@ -167,7 +167,7 @@ static const struct schema_row rows[] = {
 static void validate(void *output, const struct tree *tree, struct schema_errors *errors)
 {
 	const struct capture_config *capture = output;
-	bool has_end = capture->files.size || capture->files.packets || capture->files.seconds;
+	bool has_end = capture->rotate.size || capture->rotate.packets || capture->rotate.seconds;
 
 	if (!capture->recorder.size) {
 		static const char *const keys[] = { "trigger", "events", "after" };
@@ -175,13 +175,13 @@ static void validate(void *output, const struct tree *tree, struct schema_errors
 		for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 			rules_refuse(errors, rules_find(tree, "recorder", keys[i]), NULL,
 				     "a recorder needs recorder.size, the MiB that it keeps");
-		if (capture->files.count && !has_end)
+		if (capture->rotate.count && !has_end)
 			rules_refuse(
-				errors, rules_find(tree, "files", "count"), NULL,
-				"files in turn need files.size, packets or seconds, which end one");
+				errors, rules_find(tree, "rotate", "count"), NULL,
+				"files in turn need rotate.size, packets or seconds, which end one");
 	} else if (has_end) {
-		rules_refuse(errors, tree_get(tree, "files"), NULL,
-			     "a recorder writes a file each time: only files.count is allowed");
+		rules_refuse(errors, tree_get(tree, "rotate"), NULL,
+			     "a recorder writes a file each time: only rotate.count is allowed");
 	}
 }
 

@@ -46,7 +46,7 @@ struct capture_config {
 	struct {
 		uint32_t size; /* MiB */
 		uint32_t packets, seconds, count;
-	} files;
+	} rotate;
 	struct {
 		uint32_t size; /* MiB */
 		char *trigger;

@@ -173,6 +173,7 @@ class Tunnel:
     mtu = WIRE_MTU       # inside: the greatest whose packets cross the wire in one piece
     seals = ''           # with what, for the legend
     packages = ()        # of Debian, for the versions
+    note = ''            # what else is to be told, after a round
 
     def __init__(self, pair):
         self.pair = pair
@@ -183,6 +184,9 @@ class Tunnel:
     def start(self):
         """The address of the hub inside the tunnel, which answers."""
         raise NotImplementedError
+
+    def after(self):
+        """A round is measured, and the tunnel is still up."""
 
     def version(self):
         said = (run('dpkg-query', '-W', '-f', '${Package} ${Version}', p, check=False) for p in self.packages)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Captures of the configuration: what is in the files, and what a full disk does."""
 import os
+import socket
 import stat
 
 from lab import Instance, expect, expect_equal, join, run, two_lans, wait_until
@@ -21,6 +22,11 @@ def joined(lab, **hub):
 
 
 def capture_of(lab):
+    """Its counters, when what was seen is written: the capture's thread has time while packets have none."""
+    with socket.socket(socket.AF_UNIX) as control:
+        control.connect(f'/run/longwire/{lab.hub.instance}/control')
+        control.sendall(b'{"verb":"capture-flush"}\n')
+        control.recv(1000)
     return lab.hub.report()['captures'][0]
 
 
@@ -166,7 +172,7 @@ def test_files_in_turn_are_whole_and_never_more(lab):
     folder = f'{lab.folder}/turn'
     os.mkdir(folder)
     joined(lab, capture=[{'file': f'{folder}/hub.pcapng', 'points': ['session-in'], 'snap-length': 200,
-                          'files': {'size': 1, 'count': 3}}])
+                          'rotate': {'size': 1, 'count': 3}}])
     Transfer(lab.b1, lab.a1, '10.1.0.1', 40).finish()
     counters = wait_until(lambda: settled(lab), 5, 'the capture has written what it matched')
     expect(counters['files'] > 3 and counters['dropped'] == 0, f'{counters}')
