@@ -2,8 +2,10 @@
 """Name servers through the tunnel: by systemd-resolved, by resolvconf, and by neither."""
 import os
 
-from lab import Instance, expect, expect_equal, wait_until
+from lab import Instance, Skip, expect, expect_equal, wait_until
 from resolvers import NO_BUS, Bus, Resolvconf, Resolved, ask, serve_names
+
+HERE = os.path.dirname(os.path.abspath(__file__))
 
 
 def private_network(lab, **settings):
@@ -245,3 +247,23 @@ def test_proxies_that_are_not_accepted_are_not_exported(lab):
     tunnel = Instance(client, 'up', f'{lab.conf}/client.yaml').wait_ready()
     expect('proxy (not in accept)' in tunnel.report()['link']['refused-offers'], 'it is told')
     expect(not os.path.exists(f'/run/longwire/{tunnel.instance}/proxy.env'), 'no file')
+
+
+def test_every_call_that_resolved_refuses_leaves_nothing(lab):
+    client = private_network(lab, dns={'servers': ['10.9.0.53'], 'match-domains': ['corp.example']})
+    can = client.run('/usr/bin/python3', '-c', 'import dbus.mainloop.glib; from gi.repository import GLib', check=False)
+    if can.returncode != 0:
+        raise Skip('needs python3-dbus and python3-gi')
+    bus = Bus(client)
+    before = client.snapshot()
+    for how, method in (('refuse', 'SetLinkDNSOverTLS'), ('refuse', 'SetLinkDNSEx'), ('refuse', 'SetLinkDefaultRoute'),
+                        ('refuse', 'SetLinkDomains'), ('hang', 'SetLinkDNSEx')):
+        mock = client.start('/usr/bin/python3', os.path.join(HERE, 'resolved.py'), how, method, name='resolved', env=bus.env)
+        wait_until(lambda: 'ready' in mock.output(), what=f'the mock: {mock.output()}')
+        tunnel = Instance(client, 'up', f'{lab.conf}/client.yaml', '--once', env=bus.env)
+        tunnel.is_expected_to_run = False
+        expect_equal(tunnel.wait(20), 1, tunnel.output()[-500:])
+        expect(f'systemd-resolved, {method}: ' in tunnel.output(), tunnel.output()[-500:])
+        expect(mock.output().split()[-2:] == [method, 'RevertLink'], f'{how} {method}: {mock.output()}')
+        expect_equal(client.snapshot(), before, f'the machine after {how} {method}')
+        mock.end()
