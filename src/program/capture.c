@@ -70,10 +70,8 @@ static void whole_path(const char *path, char *name, size_t size)
 {
 	char folder[PATH_MAX];
 
-	if (strcmp(path, "-") != 0 && path[0] != '/' && getcwd(folder, sizeof(folder)) &&
-	    strlen(folder) + strlen(path) + 2 <= size)
-		snprintf(name, size, "%s/%s", folder, path);
-	else
+	if (strcmp(path, "-") == 0 || path[0] == '/' || !getcwd(folder, sizeof(folder)) ||
+	    (size_t)snprintf(name, size, "%s/%s", folder, path) >= size)
 		snprintf(name, size, "%s", path);
 }
 

@@ -16,6 +16,7 @@
 #include <longwire/error.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/schema.h"
 #include "base/tree.h"
@@ -156,8 +157,8 @@ static int write_block(struct capture_ring *ring, const uint8_t *data, size_t le
 	off_t whole = (off_t)ring->bytes;
 	int r = write_all(ring, data, length);
 
-	if (r < 0)
-		(void)ftruncate(ring->fd, whole);
+	if (r < 0 && ftruncate(ring->fd, whole) < 0)
+		log_warning("the capture ends within a block: %s", strerror(errno));
 	return r;
 }
 

@@ -52,7 +52,7 @@ static uint64_t link_number(const char *name, const char *key)
 	char path[LINE], line[LINE];
 	uint64_t number;
 
-	snprintf(path, sizeof(path), "/sys/class/net/%s/%s", name, key);
+	snprintf(path, sizeof(path), "/sys/class/net/%.15s/%s", name, key);
 	return read_line(path, line) && parse_uint(line, 0, UINT64_MAX, &number) == 0 ? number : 0;
 }
 
@@ -60,7 +60,7 @@ static bool link_has(const char *name, const char *key)
 {
 	char path[LINE];
 
-	snprintf(path, sizeof(path), "/sys/class/net/%s/%s", name, key);
+	snprintf(path, sizeof(path), "/sys/class/net/%.15s/%s", name, key);
 	return access(path, F_OK) == 0;
 }
 
@@ -126,7 +126,7 @@ static bool has_lro(const char *name)
 	struct ifreq request = { .ifr_data = (char *)&value };
 	_cleanup_close_ int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 
-	snprintf(request.ifr_name, sizeof(request.ifr_name), "%s", name);
+	snprintf(request.ifr_name, sizeof(request.ifr_name), "%.15s", name);
 	return fd >= 0 && ioctl(fd, SIOCETHTOOL, &request) == 0 && value.data & ETH_FLAG_LRO;
 }
 
@@ -262,8 +262,8 @@ static bool find_file(const char *folder, const char *suffix,
 
 		if (length < end || strcmp(entry->d_name + length - end, suffix) != 0)
 			continue;
-		snprintf(path, size, "%s/%s", folder, entry->d_name);
-		is_found = test(path, interface);
+		is_found = (size_t)snprintf(path, size, "%s/%s", folder, entry->d_name) < size &&
+			   test(path, interface);
 	}
 	if (opened)
 		closedir(opened);
