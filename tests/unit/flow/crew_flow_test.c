@@ -11,7 +11,7 @@
 #include "flow/flow.h"
 #include "loop/crew.h"
 
-enum { QUEUES = 3, PACKETS = 500 };
+enum { QUEUES = 3, PACKETS = 500, PACKET_SIZE = 64 };
 
 struct scene {
 	struct lw_loop *loop;
@@ -25,11 +25,17 @@ static void echo(struct lw_packet_flow *flow, uint16_t queue, const struct lw_pa
 		 size_t n, int error, void *user)
 {
 	struct scene *scene = user;
+	uint8_t data[PACKET_SIZE];
 
 	(void)error;
 	for (size_t i = 0; i < n; i++) {
-		scene->wrong[queue] += crew_self() != queue || packets[i].data[14] != queue;
-		scene->wrong[queue] += lw_packet_flow_write(flow, queue, &packets[i], 1) != 1;
+		/* A copy, as a flow does not take back what was read from it. */
+		struct lw_packet packet = packets[i];
+
+		memcpy(data, packet.data, sizeof(data));
+		packet.data = data;
+		scene->wrong[queue] += crew_self() != queue || data[14] != queue;
+		scene->wrong[queue] += lw_packet_flow_write(flow, queue, &packet, 1) != 1;
 		scene->echoed[queue]++;
 	}
 	if (n && lw_packet_flow_read(flow, queue, 0, echo, user) < 0)
@@ -81,7 +87,7 @@ static void tear_down(struct scene *scene)
 static void queues__on_workers__are_read_and_written_there(void **state)
 {
 	struct lw_flow_counters counters = { .size = sizeof(counters) };
-	uint8_t data[64] = { 0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2, 0x88, 0xb5 };
+	uint8_t data[PACKET_SIZE] = { 0x02, 0, 0, 0, 0, 1, 0x02, 0, 0, 0, 0, 2, 0x88, 0xb5 };
 	const struct lw_packet packet = { .data = data,
 					  .length = sizeof(data),
 					  .layer = LW_LAYER_ETHERNET };

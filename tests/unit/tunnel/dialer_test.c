@@ -386,17 +386,24 @@ static void stop__at_any_time__tells_nothing(void **state)
 	}
 }
 
-static void name__in_the_hosts_file__is_looked_up_elsewhere(void **state)
+/* A bare tree has no hosts file. */
+static void skip_without_localhost(void)
 {
 	const struct addrinfo hints = { .ai_family = AF_INET };
 	struct addrinfo *list;
+
+	if (getaddrinfo("localhost", NULL, &hints, &list) != 0)
+		skip();
+	freeaddrinfo(list);
+}
+
+static void name__in_the_hosts_file__is_looked_up_elsewhere(void **state)
+{
 	struct scene *scene;
 	uint16_t port;
 
 	(void)state;
-	if (getaddrinfo("localhost", NULL, &hints, &list) != 0)
-		skip(); /* a bare tree without a hosts file */
-	freeaddrinfo(list);
+	skip_without_localhost();
 	scene = scene_new();
 	port = add_open(scene, "localhost");
 	start(scene);
@@ -433,15 +440,12 @@ static void run_until_done(struct scene *scene)
 /* As while name servers inside the tunnel are asked for the hub's name. */
 static void names__kept__are_not_looked_up_again(void **state)
 {
-	const struct addrinfo hints = { .ai_socktype = SOCK_STREAM };
-	struct scene *scene = scene_new();
-	struct addrinfo *list;
+	struct scene *scene;
 	uint16_t port;
 
 	(void)state;
-	if (getaddrinfo("localhost", NULL, &hints, &list) != 0)
-		skip();
-	freeaddrinfo(list);
+	skip_without_localhost();
+	scene = scene_new();
 	port = add_open(scene, "localhost");
 	assert_int_equal(dialer_new(scene->loop, scene->hubs, scene->n, done, scene, &scene->dialer,
 				    NULL),
