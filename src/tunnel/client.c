@@ -203,16 +203,15 @@ static void session_packets(struct session *session, const struct lw_packet *pac
 {
 	struct lw_tunnel *tunnel = session->user;
 	struct lw_capture_set *captures = lw_packet_flow_captures(tunnel->flow);
+	bool is_ours = bundle_has(&tunnel->bundle, session);
 
-	if (!bundle_has(&tunnel->bundle, session))
-		return;
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n && is_ours; i++)
 		lw_capture_show(captures, LW_CAPTURE_SESSION_IN, &packets[i], tunnel->hub.name,
 				LW_DROP_NONE);
-	if (tunnel->was_up)
+	if (is_ours && tunnel->was_up)
 		vswitch_input(tunnel->vswitch, &tunnel->hub, packets, n,
 			      lw_loop_now_ns(session->stream.loop));
-	else /* who this client is has not been settled: nothing can be addressed to it */
+	else /* left behind, or who this client is has not been settled: addressed to nobody */
 		for (size_t i = 0; i < n; i++)
 			vswitch_drop(tunnel->vswitch, &tunnel->hub, &packets[i], LW_DROP_PORT_DOWN);
 }

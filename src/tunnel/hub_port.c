@@ -269,8 +269,11 @@ static void session_packets(struct session *session, const struct lw_packet *pac
 	struct lw_hub *hub = port->hub;
 	const struct capture_context context = { .port = port->name };
 
-	if (!bundle_has(&port->bundle, session))
-		return; /* replaced: what still comes belongs to nobody */
+	if (!bundle_has(&port->bundle, session)) { /* replaced: it belongs to nobody */
+		for (size_t i = 0; i < n; i++)
+			vswitch_drop(hub->vswitch, &port->vport, &packets[i], LW_DROP_PORT_DOWN);
+		return;
+	}
 	if (capture_is_on(&hub->captures, LW_CAPTURE_SESSION_IN))
 		for (size_t i = 0; i < n; i++)
 			capture_see(&hub->captures, LW_CAPTURE_SESSION_IN, &packets[i], &context);

@@ -9,7 +9,6 @@
 
 #include <longwire/error.h>
 
-#include "base/bytes.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "device/offload.h"
@@ -137,6 +136,7 @@ static void end(struct session *session, const struct session_end *why)
 	session_set_state(session, SESSION_ENDED);
 	loop_timer_cancel(&session->timer);
 	session->stream.scheduler = NULL;
+	session_drop_waiting(session);
 	loop_undefer(session->loop, &session->moving);
 	unlink_sessions(session);
 	if (session->bundle)
@@ -233,40 +233,6 @@ static bool hello_is_good(struct session *session, const struct hello *hello)
 	return true;
 }
 
-static uint16_t ether_type_of(enum lw_layer layer, const uint8_t *data, size_t length)
-{
-	if (layer == LW_LAYER_ETHERNET)
-		return length >= 14 ? load_be16(data + 12) : 0;
-	return length && data[0] >> 4 == 6 ? 0x86dd : 0x0800;
-}
-
-static struct lw_packet packet_of(const struct session *session, const uint8_t *data, size_t length,
-				  enum lw_direction direction)
-{
-	return (struct lw_packet){
-		.data = data,
-		.length = length,
-		.layer = session->layer,
-		.ether_type = ether_type_of(session->layer, data, length),
-		.direction = direction,
-	};
-}
-
-static void unit_dropped(const uint8_t *unit, size_t length, enum lw_drop reason, void *user)
-{
-	struct session *session = user;
-	size_t header = unit[0] == UNIT_OFFLOAD_FRAME ? UNIT_HEADER_SIZE + UNIT_OFFLOAD_SIZE
-						      : UNIT_HEADER_SIZE;
-	struct lw_packet packet =
-		packet_of(session, unit + header, length - header, LW_DIRECTION_OUTBOUND);
-	struct lw_offload offload;
-
-	if (unit[0] == UNIT_OFFLOAD_FRAME &&
-	    wire_offload_decode(unit + UNIT_HEADER_SIZE, &offload) == 0)
-		packet.offload = &offload;
-	session->ops->dropped(session, &packet, reason);
-}
-
 /* Hub: which stream of the present session it is, as its hello says and bundle_admits() checked. */
 static void take_place(struct session *session, const struct hello *hello)
 {
@@ -324,8 +290,8 @@ static void got_hello(struct session *session, const struct unit *unit)
 	}
 	if (!hello_is_good(session, &hello))
 		return;
-	if (scheduler_new(SCHEDULER_BYTES_DEFAULT, unit_dropped, session, &session->scheduler) <
-	    0) {
+	if (scheduler_new(SCHEDULER_BYTES_DEFAULT, session_unit_dropped, session,
+			  &session->scheduler) < 0) {
 		session_finish(session, GOODBYE_RESOURCES, "out of memory");
 		return;
 	}
@@ -399,7 +365,7 @@ static void got_frame(struct session *session, const struct unit *unit)
 		break_rules(session, "a frame before hello");
 		return;
 	}
-	packet = packet_of(session, unit->body, unit->length, LW_DIRECTION_INBOUND);
+	packet = session_packet(session, unit->body, unit->length, LW_DIRECTION_INBOUND);
 	got_packet(session, &packet);
 }
 
@@ -419,8 +385,8 @@ static void got_offload_frame(struct session *session, const struct unit *unit)
 		break_rules(session, "an offload frame that was not agreed on");
 		return;
 	}
-	packet = packet_of(session, unit->body + UNIT_OFFLOAD_SIZE,
-			   unit->length - UNIT_OFFLOAD_SIZE, LW_DIRECTION_INBOUND);
+	packet = session_packet(session, unit->body + UNIT_OFFLOAD_SIZE,
+				unit->length - UNIT_OFFLOAD_SIZE, LW_DIRECTION_INBOUND);
 	if (wire_offload_decode(unit->body, &claimed) < 0 ||
 	    offload_check(session->layer, packet.data, packet.length, session->network_mtu,
 			  &claimed, rebuilt, &header_length) < 0) {

@@ -2,12 +2,61 @@
 /* Packets on their way to the peer: whole if it takes them so, else finished here. */
 #include <string.h>
 
+#include "base/bytes.h"
 #include "device/offload.h"
 #include "device/segment.h"
 #include "flow/scheduler.h"
 #include "tunnel/session.h"
 #include "wire/flow_hash.h"
 #include "wire/offload.h"
+
+static uint16_t ether_type_of(enum lw_layer layer, const uint8_t *data, size_t length)
+{
+	if (layer == LW_LAYER_ETHERNET)
+		return length >= 14 ? load_be16(data + 12) : 0;
+	return length && data[0] >> 4 == 6 ? 0x86dd : 0x0800;
+}
+
+struct lw_packet session_packet(const struct session *session, const uint8_t *data, size_t length,
+				enum lw_direction direction)
+{
+	return (struct lw_packet){
+		.data = data,
+		.length = length,
+		.layer = session->layer,
+		.ether_type = ether_type_of(session->layer, data, length),
+		.direction = direction,
+	};
+}
+
+void session_unit_dropped(const uint8_t *unit, size_t length, enum lw_drop reason, void *user)
+{
+	struct session *session = user;
+	size_t header = unit[0] == UNIT_OFFLOAD_FRAME ? UNIT_HEADER_SIZE + UNIT_OFFLOAD_SIZE
+						      : UNIT_HEADER_SIZE;
+	struct lw_packet packet =
+		session_packet(session, unit + header, length - header, LW_DIRECTION_OUTBOUND);
+	struct lw_offload offload;
+
+	if (unit[0] == UNIT_OFFLOAD_FRAME &&
+	    wire_offload_decode(unit + UNIT_HEADER_SIZE, &offload) == 0)
+		packet.offload = &offload;
+	session->ops->dropped(session, &packet, reason);
+}
+
+void session_drop_waiting(struct session *session)
+{
+	const uint8_t *unit;
+	size_t length;
+
+	if (!session->scheduler)
+		return;
+	while ((unit = scheduler_next(session->scheduler, lw_loop_now_ns(session->loop),
+				      &length))) {
+		session_unit_dropped(unit, length, LW_DROP_PORT_DOWN, session);
+		scheduler_pop(session->scheduler);
+	}
+}
 
 /* One unit: at once if nothing waits before it, else behind what does. */
 static enum lw_drop output_unit(struct session *session, const uint8_t *header,

@@ -176,6 +176,32 @@ static void peer__stops_reading__loses_its_own_queue_only(void **state)
 	rig_free(rig);
 }
 
+static void session__ends__what_waited_is_counted(void **state)
+{
+	struct rig *rig = rig_new(LW_LAYER_ETHERNET, true);
+	struct rig_client *slow = rig_add(rig, "slow", NULL, NULL);
+	uint8_t frame[1514];
+	size_t length;
+
+	(void)state;
+	rig_connect(slow);
+	length = rig_frame(frame, 0xff, 5, 0x88b5, 46);
+	rig_write(&slow->host, frame, length);
+	rig_pass(rig, 20);
+	loop_modify(&slow->wire->b, 0);
+	length = rig_frame(frame, 5, 9, 0x88b5, 1500);
+	for (int i = 0; i < 400; i++) {
+		rig_write(&rig->host, frame, length);
+		rig_settle(rig);
+	}
+	assert_int_equal(rig_drops(slow, LW_DROP_PORT_DOWN), 0);
+	rig_cut(slow);
+	rig_settle(rig);
+	assert_int_equal(rig_drops(slow, LW_DROP_QUEUE_FULL), 0);
+	assert_in_range(rig_drops(slow, LW_DROP_PORT_DOWN), 1, 400);
+	rig_free(rig);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +211,7 @@ int main(void)
 		cmocka_unit_test(unicast__learned__is_not_seen_by_others),
 		cmocka_unit_test(session__ends__its_learned_addresses_go),
 		cmocka_unit_test(peer__stops_reading__loses_its_own_queue_only),
+		cmocka_unit_test(session__ends__what_waited_is_counted),
 	};
 
 	return cmocka_run_group_tests_name("component/ethernet", tests, NULL, NULL);
