@@ -387,9 +387,7 @@ class Instance(Process):
         if not kernel or not tree.get('link'):
             return None
         link, drops = tree['link'], find_drops(tree['link'])
-        # What was handed to a full or absent queue counts as sent to it and as dropped by it.
-        handed = sum(drops.get(reason, 0) for reason in ('queue-full', 'queue-late', 'port-down', 'handoff-full'))
-        return kernel[0] + link['received']['packets'], link['sent']['packets'] - handed + kernel[1], sum(drops.values())
+        return kernel[0] + link['received']['packets'], went_out(link) + kernel[1], sum(drops.values())
 
     def check_balance(self):
         """What came in went out or was dropped for a reason."""
@@ -426,6 +424,12 @@ def find_drops(tree):
             for reason, count in find_drops(item).items():
                 found[reason] = found.get(reason, 0) + count
     return found
+
+
+def went_out(port):
+    """Packets that left by a port: what is handed to a full or absent queue counts as sent to it and as dropped by it."""
+    drops = find_drops(port)
+    return port['sent']['packets'] - sum(drops.get(r, 0) for r in ('queue-full', 'queue-late', 'port-down', 'handoff-full'))
 
 
 class Lab:
