@@ -144,6 +144,7 @@ struct lane_record *lane_reserve(struct lane *lane, uint32_t kept)
 	record->size = (uint32_t)size;
 	record->kept = kept;
 	record->flags = 0;
+	record->from = 0;
 	return record;
 }
 

@@ -42,6 +42,7 @@ struct lane_record {
 	uint8_t reason;       /* enum lw_drop */
 	uint8_t flags;        /* enum lane_flag */
 	uint16_t checksum_start, checksum_offset, gso, gso_size;
+	uint16_t from; /* as port, and 1 more: where it came in; 0: unknown */
 	uint8_t data[];
 };
 
@@ -50,6 +51,7 @@ enum lane_flag {
 	LANE_NEEDS_CHECKSUM = 2,
 	LANE_IS_GATHERED = 4,
 	LANE_IS_SKIP = 8, /* not a record: go on at the ring's beginning */
+	LANE_IS_FLOODED = 16,
 };
 
 struct lane_port {

@@ -181,6 +181,21 @@ static uint32_t direction_of(enum lw_capture_point point)
 	}
 }
 
+static void put_comment(struct block *block, const struct format_packet *packet)
+{
+	char text[160];
+
+	if (packet->point == LW_CAPTURE_DROP)
+		snprintf(text, sizeof(text), "dropped: %.40s: %.100s", lw_drop_name(packet->reason),
+			 lw_drop_text(packet->reason));
+	else if (packet->from)
+		snprintf(text, sizeof(text), "from %.64s, %s", packet->from,
+			 packet->is_flooded ? "flooded" : "known");
+	else
+		return;
+	put_text(block, OPT_COMMENT, text);
+}
+
 static void packet(struct format_file *file, const struct format_packet *packet)
 {
 	uint32_t direction = direction_of(packet->point);
@@ -194,13 +209,7 @@ static void packet(struct format_file *file, const struct format_packet *packet)
 	put_32(&block, packet->length);
 	put(&block, packet->data, packet->kept);
 	put_option(&block, EPB_FLAGS, &direction, sizeof(direction));
-	if (packet->point == LW_CAPTURE_DROP) {
-		char text[160];
-
-		snprintf(text, sizeof(text), "dropped: %.40s: %.100s", lw_drop_name(packet->reason),
-			 lw_drop_text(packet->reason));
-		put_text(&block, OPT_COMMENT, text);
-	}
+	put_comment(&block, packet);
 	put_16(&block, OPT_END, 0);
 	end_block(file, &block, true, packet->is_last);
 }

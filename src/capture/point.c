@@ -9,6 +9,8 @@
 #include "capture/capture.h"
 #include "capture/thread.h"
 
+_Thread_local struct capture_origin capture_origin;
+
 static void update_points(struct lw_capture_set *set)
 {
 	unsigned points = 0, n = 0;

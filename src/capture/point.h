@@ -9,11 +9,18 @@
  * One thread attaches and detaches, meanwhile. A slot counts the threads that are in its capture:
  * who finds the slot empty leaves at once, so that detaching, which empties the slot first, waits
  * for those few only, each for the time that copying a packet takes.
+ *
+ * Where a packet leaves, a capture also says where it came in and whether it was flooded. The switch
+ * notes that for its thread, once a batch and around what it floods, whether or not anybody
+ * captures; egress points further down, which know nothing of a switch, are told by nobody else.
+ * Nothing is noted (and nothing said) of what the switch made itself, of what waited in a link with
+ * faults on its way out, and of what another worker was handed.
  */
 #ifndef CAPTURE_POINT_H
 #define CAPTURE_POINT_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -42,6 +49,24 @@ struct capture_context {
 	enum lw_drop reason;
 	bool is_device; /* the port is this machine's own */
 };
+
+/* Of the packets that this thread gives out just now. */
+struct capture_origin {
+	const char *port; /* borrowed; NULL: unknown */
+	bool is_device;   /* as in a context */
+	bool is_flooded;  /* else the way was known */
+};
+
+extern _Thread_local struct capture_origin capture_origin;
+
+/* Return: what was noted before. */
+static inline struct capture_origin capture_set_origin(struct capture_origin origin)
+{
+	struct capture_origin before = capture_origin;
+
+	capture_origin = origin;
+	return before;
+}
 
 /* 0, -ENOSPC when CAPTURE_SET_MAX are attached, -EBUSY if the capture is attached somewhere
  * already. */

@@ -50,7 +50,8 @@ static void forget_oldest(struct recorder *recorder)
 	}
 }
 
-void recorder_keep(struct recorder *recorder, const struct lane_record *record, uint16_t port)
+void recorder_keep(struct recorder *recorder, const struct lane_record *record, uint16_t port,
+		   uint16_t from)
 {
 	size_t left = to_end(recorder, recorder->tail);
 	size_t skipped = record->size > left ? left : 0;
@@ -66,6 +67,7 @@ void recorder_keep(struct recorder *recorder, const struct lane_record *record, 
 	kept = (void *)(recorder->data + recorder->tail % recorder->size);
 	memcpy(kept, record, record->size);
 	kept->port = port;
+	kept->from = from;
 	recorder->tail += record->size;
 	recorder->held++;
 }

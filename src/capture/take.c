@@ -103,6 +103,21 @@ static void set_offload(struct lane_record *record, const struct lw_offload *off
 	record->gso_size = offload->gso_size;
 }
 
+/* A port for which the lane has no name is none. */
+static void set_origin(struct lw_capture *capture, struct lane *lane, struct lane_record *record)
+{
+	const struct capture_origin *origin = &capture_origin;
+	uint16_t from =
+		(uint16_t)(lane_port(lane, origin->port, origin->is_device, choose_port, capture) -
+			   lane->ports);
+
+	if (from == 0)
+		return;
+	record->from = from + 1;
+	if (origin->is_flooded)
+		record->flags |= LANE_IS_FLOODED;
+}
+
 static bool copy_packet(struct lw_capture *capture, struct lane *lane, uint16_t port,
 			enum lw_capture_point point, const struct lw_packet *packet,
 			enum lw_drop reason)
@@ -118,6 +133,8 @@ static bool copy_packet(struct lw_capture *capture, struct lane *lane, uint16_t 
 	record->point = (uint16_t)point;
 	record->reason = (uint8_t)reason;
 	set_offload(record, packet->offload);
+	if (point & (LW_CAPTURE_DEVICE_OUT | LW_CAPTURE_SESSION_OUT) && capture_origin.port)
+		set_origin(capture, lane, record);
 	if (cut.is_gathered) {
 		record->flags |= LANE_IS_GATHERED;
 		record->per_segment = (uint16_t)cut.per_segment;

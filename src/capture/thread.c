@@ -107,19 +107,29 @@ static size_t oldest(const struct head *heads, size_t n)
 	return best;
 }
 
+/* As a record says it, but of the book. */
+static uint16_t find_origin(struct capture_thread *thread, const struct head *head)
+{
+	uint16_t from = head->record->from;
+	int32_t port = from ? book_find(&thread->book, head->lane, from - 1) : -ENOENT;
+
+	return port < 0 ? 0 : (uint16_t)(port + 1);
+}
+
 static void take(struct capture_thread *thread, const struct head *head)
 {
 	int32_t port = book_find(&thread->book, head->lane, head->record->port);
+	uint16_t from = find_origin(thread, head);
 
 	if (port < 0)
 		port = 0; /* no memory for another name: the first that was met */
 	if (thread->is_recorder) {
-		recorder_keep(&thread->recorder, head->record, (uint16_t)port);
+		recorder_keep(&thread->recorder, head->record, (uint16_t)port, from);
 		return;
 	}
 	if (thread->files && is_full(thread, head->record))
 		turn(thread);
-	writing_packet(&thread->writing, head->record, (uint32_t)port);
+	writing_packet(&thread->writing, head->record, (uint32_t)port, from);
 }
 
 /* Everything that was there when it was called. Return: whether that was anything. */
@@ -153,7 +163,7 @@ static void write_memory(const struct recorder *recorder, struct writing *writin
 	uint64_t position = recorder->head;
 
 	while ((record = recorder_read(recorder, &position)))
-		writing_packet(writing, record, record->port);
+		writing_packet(writing, record, record->port, record->from);
 	writing_end(writing);
 }
 

@@ -166,12 +166,15 @@ static bool write_segments(struct writing *writing, const struct lane_record *re
 	return true;
 }
 
-void writing_packet(struct writing *writing, const struct lane_record *record, uint32_t port)
+void writing_packet(struct writing *writing, const struct lane_record *record, uint32_t port,
+		    uint16_t from)
 {
 	uint64_t time_ns = record->stamp_ns + writing->offset_ns;
 	struct format_packet packet = {
 		.point = (enum lw_capture_point)record->point,
 		.reason = (enum lw_drop)record->reason,
+		.from = from ? writing->book->ports[from - 1].met->name : NULL,
+		.is_flooded = record->flags & LANE_IS_FLOODED,
 		.data = record->data,
 		.kept = record->kept,
 		.length = record->length,
@@ -226,11 +229,13 @@ void writing_end(struct writing *writing)
 	if (!writing->is_open)
 		return;
 	writing->is_open = false;
-	/* Ports that were seen and gave nothing are described too, where there is room for all. */
+	/* Ports that were seen and gave nothing are described too, where there is room for all; those
+	 * that are only where something came in are not. */
 	if (!writing->capture->file_bytes) {
 		book_find_all(writing->book);
 		for (uint32_t i = 0; i < writing->book->n; i++)
-			(void)describe(writing, i);
+			if (book_count(writing->book, i).seen)
+				(void)describe(writing, i);
 	}
 	write_statistics(writing);
 	writing->format->end(&writing->file);

@@ -44,8 +44,9 @@ void writing_done(struct writing *writing);
  * errno when there is no memory; what the file refuses shows in output.error.
  */
 int writing_begin(struct writing *writing, int fd, const char *why);
-/* port: in the book. */
-void writing_packet(struct writing *writing, const struct lane_record *record, uint32_t port);
+/* port: in the book. from: likewise, and 1 more; 0: unknown. */
+void writing_packet(struct writing *writing, const struct lane_record *record, uint32_t port,
+		    uint16_t from);
 /* Statistics, everything out, closed. Idempotent. */
 void writing_end(struct writing *writing);
 

@@ -3,6 +3,7 @@
  * 802.1Q, 8.6 and 8.7). */
 #include <string.h>
 
+#include "capture/point.h"
 #include "switch/fdb.h"
 #include "switch/forward.h"
 #include "switch/guard.h"
@@ -110,6 +111,7 @@ void ethernet_flood_waiting(struct vswitch *vswitch, struct vport *ingress, bool
 	if (likely(!n))
 		return;
 	lane->n_flooded = 0;
+	capture_origin.is_flooded = true;
 	for (node = vswitch->ports.next; node != &vswitch->ports; node = next) {
 		struct vport *egress = list_entry(node, struct vport, list);
 
@@ -123,6 +125,7 @@ void ethernet_flood_waiting(struct vswitch *vswitch, struct vport *ingress, bool
 		if (likely(egress->vswitch)) /* a flush may remove a port: this one or another */
 			next = node->next;
 	}
+	capture_origin.is_flooded = false;
 }
 
 /* To everybody else. Return: NONE if there is a port that it goes to, or that refuses and counts it. */

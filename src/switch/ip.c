@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/bytes.h"
+#include "capture/point.h"
 #include "switch/forward.h"
 #include "switch/icmp.h"
 #include "switch/ipv6.h"
@@ -93,8 +94,14 @@ static void answer(struct vswitch *vswitch, struct vport *ingress, const struct 
 	if (reply.length == 0)
 		return;
 	if (forward_take(vswitch, &ingress->icmp, VSWITCH_ICMP_PER_SECOND, ICMP_BURST_SECONDS,
-			 now_ns))
+			 now_ns)) {
+		/* It came in nowhere. */
+		struct capture_origin origin =
+			capture_set_origin((struct capture_origin){ .port = NULL });
+
 		forward_output(vswitch, ingress, &reply);
+		(void)capture_set_origin(origin);
+	}
 }
 
 void ip_output(struct vswitch *vswitch, struct vport *ingress, struct vport *egress,

@@ -484,12 +484,15 @@ void vswitch_emit(struct vport *egress, const struct lw_packet *packet)
 {
 	struct vswitch *vswitch = egress->vswitch;
 	unsigned worker = worker_of(vswitch, egress, packet);
+	/* It may be one of an earlier batch. */
+	struct capture_origin origin = capture_set_origin((struct capture_origin){ .port = NULL });
 
 	count_sent(egress, packet);
 	if (worker == crew_self())
 		egress->ops->output(egress, packet);
 	else
 		hand_over(vswitch, worker, egress, egress, packet);
+	(void)capture_set_origin(origin);
 }
 
 void vswitch_emitted(struct vport *egress)
@@ -580,9 +583,12 @@ static const struct handoff_ops handoff_ops = { .give = was_handed, .given = was
 void vswitch_forward(struct vswitch *vswitch, struct vport *ingress,
 		     const struct lw_packet *packets, size_t n, uint64_t now_ns)
 {
+	(void)capture_set_origin(
+		(struct capture_origin){ .port = ingress->name, .is_device = ingress->is_device });
 	for (size_t i = 0; i < n; i++)
 		vswitch->forward(vswitch, ingress, &packets[i], now_ns);
 	ethernet_flood_waiting(vswitch, ingress, true);
+	(void)capture_set_origin((struct capture_origin){ .port = NULL });
 	flush_dirty(vswitch);
 }
 

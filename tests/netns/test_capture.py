@@ -137,6 +137,14 @@ def test_pcapng_tells_ports_directions_and_reasons(lab):
     for port in ('lw0', 'branch'):
         for direction in ('0x00000001', '0x00000002'):
             expect((port, direction) in kinds or (port, str(int(direction, 16))) in kinds, f'{port} {direction}: {kinds}')
+    out = tshark(file, '-T', 'fields', '-e', 'frame.interface_name', '-e', 'frame.comment', '-Y',
+                 'frame.packet_flags_direction == 2')
+    expect({('lw0', 'from branch, known'), ('branch', 'from lw0, known')} <= {tuple(line.split('\t')) for line in out},
+           f'verdicts of the switch: {set(out)}')
+    broadcasts = 'eth.dst == ff:ff:ff:ff:ff:ff and frame.packet_flags_direction == 2'
+    expect(tshark(file, '-Y', f'{broadcasts} and frame.comment contains "flooded"'), 'broadcasts are flooded')
+    expect_equal(tshark(file, '-Y', f'{broadcasts} and not frame.comment contains "flooded"'), [], 'others')
+    expect_equal(tshark(file, '-Y', 'frame.packet_flags_direction == 1 and frame.comment'), [], 'verdicts at the ingress')
     times = [float(line.split('\t')[2]) for line in fields]
     expect_equal(times, sorted(times), 'monotonic times')
     expect_equal(tshark(file, '-Y', 'tcp.len > 1460 or tcp.checksum.status == 0', '-o', 'tcp.check_checksum:TRUE'), [],

@@ -521,12 +521,79 @@ static void file__unlinked_or_cut_by_somebody__stopped_and_said(void **state)
 	}
 }
 
+static void dump(struct fixture *fixture, struct lw_capture *capture)
+{
+	int fd = open(fixture->path, O_RDWR | O_CREAT | O_TRUNC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(lw_capture_dump(capture, fd), 0);
+	assert_int_equal(lw_capture_flush(capture), 0);
+	close(fd);
+}
+
+/* Where they came in gave the file nothing: those ports are not described there. */
+static void pcapng__origins_noted__in_comments_of_what_leaves(void **state)
+{
+	static const struct {
+		struct capture_origin origin;
+		enum lw_capture_point point;
+		const char *comment;
+	} shown[] = {
+		{ { "laptop", false, false }, LW_CAPTURE_SESSION_OUT, "from laptop, known" },
+		{ { "lw0", true, true }, LW_CAPTURE_SESSION_OUT, "from lw0, flooded" },
+		{ { "laptop", false, true }, LW_CAPTURE_DEVICE_OUT, "from laptop, flooded" },
+		{ { NULL, false, false }, LW_CAPTURE_SESSION_OUT, NULL },
+		{ { "laptop", false, false }, LW_CAPTURE_SESSION_IN, NULL },
+	};
+	struct fixture *fixture = *state;
+
+	for (unsigned is_recorder = 0; is_recorder < 2; is_recorder++) {
+		struct lw_capture *capture = open_capture(
+			fixture,
+			(struct lw_capture_options){
+				.points = ALL_POINTS,
+				.recorder_bytes = is_recorder ? LW_CAPTURE_RECORDER_MIN : 0 });
+		struct walk walk = { fixture, 0 };
+		size_t packets = 0, interfaces = 0;
+		uint8_t frame[60] = { 7 };
+		struct found found;
+
+		for (size_t i = 0; i < ARRAY_SIZE(shown); i++) {
+			(void)capture_set_origin(shown[i].origin);
+			see(fixture, shown[i].point, frame, sizeof(frame), "branch", false,
+			    LW_DROP_NONE);
+		}
+		(void)capture_set_origin((struct capture_origin){ .port = NULL });
+		assert_int_equal(counters_of(capture).seen, ARRAY_SIZE(shown));
+		if (is_recorder)
+			dump(fixture, capture);
+		lw_capture_close(capture);
+		load(fixture);
+		while (next(&walk, &found)) {
+			uint16_t length;
+
+			interfaces += found.type == INTERFACE;
+			if (found.type != PACKET)
+				continue;
+			if (shown[packets].comment)
+				assert_text(&found, packet_options(&found), 1,
+					    shown[packets].comment);
+			else
+				assert_null(option_of(&found, packet_options(&found), 1, &length));
+			packets++;
+		}
+		assert_int_equal(packets, ARRAY_SIZE(shown));
+		assert_int_equal(interfaces, 1);
+	}
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make_fixture, drop_fixture)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(pcapng__ports_directions_reasons__in_their_blocks),
+		TEST(pcapng__origins_noted__in_comments_of_what_leaves),
 		TEST(selectors__ports_peers_reasons__only_those_are_seen),
 		TEST(options__impossible__refused_with_a_sentence),
 		TEST(descriptor__read_only__refused),

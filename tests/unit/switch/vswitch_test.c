@@ -26,6 +26,7 @@ struct port {
 	uint8_t last[LAST_SIZE];
 	size_t last_length;
 	enum lw_direction last_direction;
+	struct capture_origin last_origin;
 	struct vport *removes; /* in its flush */
 };
 
@@ -43,6 +44,7 @@ static void output(struct vport *vport, const struct lw_packet *packet)
 	port->outputs++;
 	port->last_length = packet->length;
 	port->last_direction = packet->direction;
+	port->last_origin = capture_origin;
 	memcpy(port->last, packet->data, MIN(packet->length, sizeof(port->last)));
 }
 
@@ -978,6 +980,85 @@ static void ip__pipe__answers_too_big_and_drops_groups(void **state)
 	end(&f);
 }
 
+static void assert_origin(const struct fixture *f, int port, const char *from, bool is_flooded)
+{
+	const struct capture_origin *origin = &f->ports[port].last_origin;
+
+	if (from)
+		assert_string_equal(origin->port, from);
+	else
+		assert_null(origin->port);
+	assert_int_equal(origin->is_device, from && strcmp(from, "device") == 0);
+	assert_int_equal(origin->is_flooded, is_flooded);
+}
+
+static void origin__ethernet__noted_while_it_goes_out(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f, LW_LAYER_ETHERNET, LW_BETWEEN_DIRECT);
+	send_frame(&f, 1, 11, 50, 60);
+	for (int port = 0; port < PORTS; port++)
+		if (port != 1)
+			assert_origin(&f, port, "anna", true);
+	send_frame(&f, DEVICE, 50, 11, 60);
+	assert_origin(&f, 1, "device", false);
+	send_frame(&f, DEVICE, 50, UINT32_MAX, 60);
+	assert_origin(&f, 1, "device", true);
+	send_frame(&f, 2, 12, 11, 60);
+	assert_origin(&f, 1, "bob", false);
+	assert_null(capture_origin.port);
+	/* Nobody's. */
+	vswitch_output(f.vswitch, &f.ports[1].vport,
+		       &(struct lw_packet){
+			       .data = f.ports[1].last, .length = 60, .layer = LW_LAYER_ETHERNET });
+	assert_origin(&f, 1, NULL, false);
+	end(&f);
+}
+
+/* What floods waits for what comes behind it: each is told as it is. */
+static void origin__batch__flooded_and_known(void **state)
+{
+	uint8_t frames[3][60] = { 0 };
+	struct lw_packet packets[3];
+	struct fixture f;
+
+	(void)state;
+	begin(&f, LW_LAYER_ETHERNET, LW_BETWEEN_DIRECT);
+	send_frame(&f, 1, 11, 50, 60);
+	for (unsigned i = 0; i < 3; i++) {
+		put_mac(frames[i], i == 1 ? 11 : 77);
+		put_mac(frames[i] + 6, 12);
+		packets[i] = (struct lw_packet){ .data = frames[i],
+						 .length = sizeof(frames[i]),
+						 .layer = LW_LAYER_ETHERNET };
+	}
+	vswitch_input(f.vswitch, &f.ports[2].vport, packets, 2, f.now);
+	assert_origin(&f, 1, "bob", false);
+	assert_origin(&f, LAN, "bob", true);
+	vswitch_input(f.vswitch, &f.ports[2].vport, packets + 1, 2, f.now);
+	assert_origin(&f, 1, "bob", true);
+	end(&f);
+}
+
+static void origin__ip__routed_is_known_and_answers_have_none(void **state)
+{
+	struct fixture f;
+
+	(void)state;
+	begin(&f, LW_LAYER_IP, LW_BETWEEN_DIRECT);
+	assert_int_equal(add_prefix(&f, 1, "10.86.0.2/32"), 0);
+	send_packet(&f, DEVICE, "10.86.0.1", "10.86.0.2", 100);
+	assert_origin(&f, 1, "device", false);
+	send_packet(&f, DEVICE, "10.86.0.1", "10.86.0.9", 100);
+	assert_int_equal(f.ports[DEVICE].outputs, 1); /* unreachable */
+	assert_origin(&f, DEVICE, NULL, false);
+	send_packet(&f, 1, "10.86.0.2", "10.86.0.1", 100);
+	assert_origin(&f, DEVICE, "anna", false);
+	end(&f);
+}
+
 static void drop__with_a_capture__is_shown_to_it(void **state)
 {
 	char path[] = "/tmp/longwire-drop-XXXXXX";
@@ -1040,6 +1121,9 @@ int main(void)
 		cmocka_unit_test(ip__unreachable__is_answered_within_the_limit),
 		cmocka_unit_test(ip__pipe__drops_what_is_not_its_own_once_it_knows),
 		cmocka_unit_test(ip__pipe__answers_too_big_and_drops_groups),
+		cmocka_unit_test(origin__ethernet__noted_while_it_goes_out),
+		cmocka_unit_test(origin__batch__flooded_and_known),
+		cmocka_unit_test(origin__ip__routed_is_known_and_answers_have_none),
 		cmocka_unit_test(drop__with_a_capture__is_shown_to_it),
 	};
 
