@@ -3,9 +3,10 @@
  * Example: a provider of one's own. Two of them, twins, carry Ethernet frames to each other over a
  * socketpair, one frame a datagram.
  *
- * Everything a provider does is here: start, read packets, write packets, settings, a message, sleep
- * and wake, errors that it gets over, an end of its own wish. The interfaces are memory flows, so it runs anywhere, without privileges;
- * give the connection a device instead of a flow and the same provider drives a TAP.
+ * Everything a provider does is here: start, read packets, write packets, show them to captures,
+ * settings, a message, sleep and wake, errors that it gets over, an end of its own wish. The
+ * interfaces are memory flows, so it runs anywhere, without privileges; give the connection a device
+ * instead of a flow and the same provider drives a TAP. (device_provider.c has one.)
  *
  *	cc twin_provider.c $(pkg-config --cflags --libs longwire)
  */
@@ -31,6 +32,19 @@ struct twin {
 
 static void read_more(struct twin *twin);
 
+/* The device's side of a packet is shown to captures by the flow, the other side by the provider. */
+static void carry_out(struct twin *twin, const struct lw_packet *packet)
+{
+	struct lw_capture_set *captures = lw_packet_flow_captures(twin->flow);
+
+	if (send(twin->socket, packet->data, packet->length, MSG_DONTWAIT) < 0) {
+		lw_capture_show(captures, LW_CAPTURE_DROP, packet, "twin", LW_DROP_QUEUE_FULL);
+		return;
+	}
+	lw_capture_show(captures, LW_CAPTURE_SESSION_OUT, packet, "twin", LW_DROP_NONE);
+	twin->carried++;
+}
+
 static void packets_read(struct lw_packet_flow *flow, uint16_t queue,
 			 const struct lw_packet *packets, size_t n, int error, void *user)
 {
@@ -45,8 +59,7 @@ static void packets_read(struct lw_packet_flow *flow, uint16_t queue,
 		return;
 	}
 	for (size_t i = 0; i < n; i++)
-		if (send(twin->socket, packets[i].data, packets[i].length, MSG_DONTWAIT) > 0)
-			twin->carried++;
+		carry_out(twin, &packets[i]);
 	read_more(twin);
 }
 
@@ -71,6 +84,8 @@ static void socket_polled(void *user)
 			.direction = LW_DIRECTION_INBOUND,
 		};
 
+		lw_capture_show(lw_packet_flow_captures(twin->flow), LW_CAPTURE_SESSION_IN, &packet,
+				"twin", LW_DROP_NONE);
 		(void)lw_packet_flow_write(twin->flow, 0, &packet, 1);
 	}
 	lw_timer_set_ms(twin->poll, 1);
@@ -281,6 +296,47 @@ static int carry(struct lw_loop *loop, struct side *from, struct side *to)
 	return memcmp(to->received, frame, sizeof(frame)) ? -1 : 0;
 }
 
+/* A capture of what passes between the twins as one of them sees it, for who reads the pipe: pcapng,
+ * as a descriptor gets it unless told otherwise. */
+static struct lw_capture *watch(const struct side *side, int *ret_reader)
+{
+	struct lw_capture_options options = { .size = sizeof(options),
+					      .layer = LW_LAYER_ETHERNET,
+					      .points = LW_CAPTURE_SESSION_IN |
+							LW_CAPTURE_SESSION_OUT };
+	struct lw_capture *capture = NULL;
+	int ends[2];
+
+	if (pipe(ends) < 0)
+		return NULL;
+	*ret_reader = ends[0];
+	options.descriptor = ends[1];
+	if (lw_capture_open(&options, &capture, NULL) == 0 &&
+	    lw_connection_attach_capture(side->connection, capture) < 0) {
+		lw_capture_close(capture);
+		capture = NULL;
+	}
+	close(ends[1]);
+	return capture;
+}
+
+/* Both frames, and a savefile that begins as pcapng does. */
+static int check_capture(struct lw_capture *capture, int reader)
+{
+	struct lw_capture_counters counters = { .size = sizeof(counters) };
+	uint32_t magic = 0;
+	bool is_whole;
+
+	if (lw_capture_flush(capture) < 0)
+		return -1;
+	lw_capture_counters(capture, &counters);
+	lw_capture_close(capture);
+	is_whole = counters.written == 2 && counters.dropped == 0 &&
+		   read(reader, &magic, sizeof(magic)) == sizeof(magic) && magic == 0x0a0d0d0a;
+	close(reader);
+	return is_whole ? 0 : -1;
+}
+
 static void slept(void *user)
 {
 	*(size_t *)user = 1;
@@ -308,15 +364,18 @@ int main(void)
 {
 	struct side a = { .status = LW_STATUS_INVALID }, b = { .status = LW_STATUS_INVALID };
 	struct lw_loop *loop;
+	struct lw_capture *capture;
 	size_t answer = 0;
-	int sockets[2];
+	int sockets[2], reader;
 
 	if (lw_loop_new(NULL, &loop) < 0 || socketpair(AF_UNIX, SOCK_DGRAM, 0, sockets) < 0)
 		return 1;
 	if (side_open(loop, &a, "castor", sockets[0]) < 0 ||
 	    side_open(loop, &b, "pollux", sockets[1]) < 0)
 		return 1;
-	if (carry(loop, &a, &b) < 0 || carry(loop, &b, &a) < 0)
+	capture = watch(&a, &reader);
+	if (!capture || carry(loop, &a, &b) < 0 || carry(loop, &b, &a) < 0 ||
+	    check_capture(capture, reader) < 0)
 		return 1;
 	if (lw_connection_send_message(a.connection, "how many?", 9, answered, &answer) < 0 ||
 	    turn_until(loop, &answer, strlen("castor carried 1, asked 'how many?'"),
