@@ -42,6 +42,7 @@ void output_open(struct output *output, int fd)
 	output->n_blocks = 0;
 	output->fd = fd;
 	output->is_regular = fstat(fd, &status) == 0 && S_ISREG(status.st_mode);
+	output->is_named = output->is_regular && status.st_nlink > 0;
 	output->whole = 0;
 	if (output->is_regular)
 		output->whole = lseek(fd, 0, SEEK_CUR);
@@ -120,7 +121,7 @@ static int check_file(const struct output *output)
 		return 0;
 	if (fstat(output->fd, &status) < 0)
 		return -errno;
-	if (status.st_nlink == 0)
+	if (output->is_named && status.st_nlink == 0)
 		return -ENOENT;
 	return status.st_size < output->whole ? -ESTALE : 0;
 }

@@ -41,8 +41,9 @@ struct output {
 	int interrupt;   /* borrowed: readable when waiting shall end; -1: never */
 	int patience_ms; /* for a reader that does not read; -1: for ever */
 	bool is_regular;
-	int error;   /* negative errno; 0: going on */
-	off_t whole; /* where the file ends, in it */
+	bool is_named; /* was, when it was opened: a memfd never is */
+	int error;     /* negative errno; 0: going on */
+	off_t whole;   /* where the file ends, in it */
 	uint8_t *data;
 	size_t used;
 	struct output_block *blocks;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <longwire/capture.h>
@@ -521,6 +522,22 @@ static void file__unlinked_or_cut_by_somebody__stopped_and_said(void **state)
 	}
 }
 
+static void descriptor__of_a_file_without_a_name__is_written(void **state)
+{
+	struct fixture *fixture = *state;
+	int fd = memfd_create("capture", MFD_CLOEXEC);
+	struct lw_capture *capture =
+		open_capture(fixture, (struct lw_capture_options){ .descriptor = fd });
+	uint8_t frame[60] = { 7 };
+
+	see(fixture, LW_CAPTURE_DEVICE_IN, frame, sizeof(frame), "lw0", true, LW_DROP_NONE);
+	assert_int_equal(lw_capture_flush(capture), 0);
+	assert_int_equal(counters_of(capture).written, 1);
+	assert_true(lseek(fd, 0, SEEK_END) > (off_t)sizeof(frame));
+	lw_capture_close(capture);
+	close(fd);
+}
+
 static void dump(struct fixture *fixture, struct lw_capture *capture)
 {
 	int fd = open(fixture->path, O_RDWR | O_CREAT | O_TRUNC, 0600);
@@ -601,6 +618,7 @@ int main(void)
 		TEST(pipe__reader_asleep__path_goes_on_and_close_returns),
 		TEST(pipe__reader_gone__stopped_and_said),
 		TEST(packets__as_many_as_asked__then_ended_in_order),
+		TEST(descriptor__of_a_file_without_a_name__is_written),
 		TEST(file__unlinked_or_cut_by_somebody__stopped_and_said),
 	};
 
