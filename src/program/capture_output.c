@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,6 +31,54 @@ static int open_standard(struct capture_output *output, struct lw_error *error)
 	return output->fd < 0 ? error_errno(error, errno, "standard output") : 0;
 }
 
+/* ---- a signal that ends the command */
+
+static char *volatile unkept; /* a command has one output */
+
+static void remove_unkept(int number)
+{
+	if (unkept)
+		unlink(unkept);
+	(void)raise(number); /* by default now: it ends the command, as it would have */
+}
+
+static void remove_when_ended(char *made)
+{
+	static const int numbers[] = { SIGINT, SIGTERM, SIGHUP };
+	const struct sigaction action = { .sa_handler = remove_unkept, .sa_flags = SA_RESETHAND };
+	struct sigaction before;
+
+	unkept = made;
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++)
+		if (sigaction(numbers[i], NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+			(void)sigaction(numbers[i], &action, NULL);
+}
+
+/* ---- */
+
+static int make(struct capture_output *output, struct lw_error *error)
+{
+	static const char template[] = ".XXXXXX"; /* for mkostemp(3) to fill in */
+
+	if (asprintf(&output->made, "%s%s", output->path, template) < 0) {
+		output->made = NULL;
+		return error_errno(error, ENOMEM, "%s", output->path);
+	}
+	output->fd = mkostemp(output->made, O_CLOEXEC); /* 0600 */
+	if (output->fd >= 0) {
+		remove_when_ended(output->made);
+		return 0;
+	}
+	free(take_pointer(output->made));
+	return error_errno(error, errno, "%s", output->path);
+}
+
+static void forget_made(struct capture_output *output)
+{
+	unkept = NULL;
+	free(take_pointer(output->made));
+}
+
 int capture_output_open(struct capture_output *output, const char *path, struct lw_error *error)
 {
 	struct stat st;
@@ -41,22 +90,14 @@ int capture_output_open(struct capture_output *output, const char *path, struct 
 		output->fd = open(output->path, O_WRONLY | O_CLOEXEC | O_NOCTTY);
 		return output->fd < 0 ? error_errno(error, errno, "%s", output->path) : 0;
 	}
-	if (asprintf(&output->made, "%s.XXXXXX", output->path) < 0) {
-		output->made = NULL;
-		return error_errno(error, ENOMEM, "%s", output->path);
-	}
-	output->fd = mkostemp(output->made, O_CLOEXEC); /* 0600 */
-	if (output->fd >= 0)
-		return 0;
-	free(take_pointer(output->made));
-	return error_errno(error, errno, "%s", output->path);
+	return make(output, error);
 }
 
 int capture_output_keep(struct capture_output *output, struct lw_error *ret_error)
 {
 	if (output->made && rename(output->made, output->path) < 0)
 		return error_errno(ret_error, errno, "%s", output->path);
-	free(take_pointer(output->made));
+	forget_made(output);
 	return 0;
 }
 
@@ -64,6 +105,6 @@ void capture_output_close(struct capture_output *output)
 {
 	if (output->made)
 		unlink(output->made);
-	free(take_pointer(output->made));
+	forget_made(output);
 	close_fd(&output->fd);
 }

@@ -3,8 +3,9 @@
  * Where a command's capture goes.
  *
  * A regular file is made under a name of its own and takes the name that was asked for only when
- * that is certain to be of use, so that a refusal leaves an old file as it was. Everything else that
- * can be written to (a FIFO, a device) is opened as it is.
+ * that is certain to be of use, so that a refusal leaves an old file as it was. A signal that ends the
+ * command before that removes it; one that cannot be caught leaves FILE. and six letters. Everything
+ * else that can be written to (a FIFO, a device) is opened as it is.
  */
 #ifndef PROGRAM_CAPTURE_OUTPUT_H
 #define PROGRAM_CAPTURE_OUTPUT_H

@@ -258,6 +258,20 @@ def test_flight_recorder_is_read_and_triggered(lab):
     expect_equal(lab.b1.ping_losses('10.1.0.1', 10), 0, 'lost pings')
 
 
+def test_dump_that_is_interrupted_leaves_nothing(lab):
+    recording(lab, f'{lab.folder}/a.pcapng')
+    folder = f'{lab.folder}/dumps'
+    os.mkdir(folder)
+    for how in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        lab.hub.popen.send_signal(signal.SIGSTOP)
+        with subprocess.Popen([lab.program, 'capture', lab.hub.instance, '--dump-recorder', '-w', f'{folder}/it']) as dump:
+            wait_until(lambda: os.listdir(folder), what='a file under a name of its own')
+            dump.send_signal(how)
+            expect_equal(dump.wait(5), -how, 'ended by the signal')
+        lab.hub.popen.send_signal(signal.SIGCONT)
+        expect_equal(os.listdir(folder), [], f'files after {how.name}')
+
+
 def test_flight_recorder_refusals(lab):
     files = [f'{lab.folder}/a.pcapng', f'{lab.folder}/b.pcapng']
     recording(lab, *files)
