@@ -11,7 +11,7 @@ enum { MIB = 1024 * 1024 };
 
 #define OFFSET(member) offsetof(struct capture_config, member)
 
-static const struct schema_word point_words[] = {
+const struct schema_word capture_point_words[] = {
 	{ "device-in", LW_CAPTURE_DEVICE_IN },
 	{ "device-out", LW_CAPTURE_DEVICE_OUT },
 	{ "session-in", LW_CAPTURE_SESSION_IN },
@@ -20,7 +20,7 @@ static const struct schema_word point_words[] = {
 	{ NULL, 0 },
 };
 
-static const struct schema_word format_words[] = {
+const struct schema_word capture_format_words[] = {
 	{ "pcap", LW_CAPTURE_PCAP },
 	{ "pcapng", LW_CAPTURE_PCAPNG },
 	{ NULL, 0 },
@@ -51,7 +51,7 @@ static const struct schema_row rows[] = {
 	  .offset = OFFSET(points),
 	  .min = 1,
 	  .standard = "device-in, device-out",
-	  .words = point_words,
+	  .words = capture_point_words,
 	  .help = "where packets are seen: read from or written to the interface, from or to a "
 		  "peer, dropped" },
 	{ .path = "filter",
@@ -71,7 +71,7 @@ static const struct schema_row rows[] = {
 	{ .path = "format",
 	  .kind = SCHEMA_WORD,
 	  .offset = OFFSET(format),
-	  .words = format_words,
+	  .words = capture_format_words,
 	  .help = "pcapng tells ports, directions and reasons of drops; unless said, by the file's "
 		  "ending" },
 	{ .path = "ports",

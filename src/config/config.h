@@ -31,6 +31,9 @@ struct interface_config {
 	bool coalesce;
 };
 
+/* What captures are told by words, in files and on the command line. */
+extern const struct schema_word capture_point_words[], capture_format_words[];
+
 enum super_frames { SUPER_FRAMES_SEGMENTS = 0, SUPER_FRAMES_WHOLE };
 
 struct capture_config {

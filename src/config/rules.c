@@ -41,7 +41,9 @@ const char *rules_filter(const char *text)
 
 const char *rules_drop(const char *text)
 {
-	return lw_drop_find(text) == LW_DROP_NONE ? "reasons of drops as status names them" : NULL;
+	return lw_drop_find(text) == LW_DROP_NONE
+		       ? "a reason of drops as the status names it, like queue-full"
+		       : NULL;
 }
 
 const char *rules_port_name(const char *text)

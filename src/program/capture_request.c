@@ -11,39 +11,11 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/tree.h"
+#include "config/config.h"
+#include "config/rules.h"
 #include "program/command.h"
 
 #define OFFSET(member) offsetof(struct capture_request, member)
-
-static const struct schema_word point_words[] = {
-	{ "device-in", LW_CAPTURE_DEVICE_IN },
-	{ "device-out", LW_CAPTURE_DEVICE_OUT },
-	{ "session-in", LW_CAPTURE_SESSION_IN },
-	{ "session-out", LW_CAPTURE_SESSION_OUT },
-	{ "drop", LW_CAPTURE_DROP },
-	{ NULL, 0 },
-};
-
-static const struct schema_word format_words[] = {
-	{ "pcap", LW_CAPTURE_PCAP },
-	{ "pcapng", LW_CAPTURE_PCAPNG },
-	{ NULL, 0 },
-};
-
-/* Return: the number of a reason, or 0. */
-static unsigned find_reason(const char *text)
-{
-	for (unsigned i = LW_DROP_NONE + 1; i < LW_DROP_COUNT; i++)
-		if (strcmp(lw_drop_name(i), text) == 0)
-			return i;
-	return 0;
-}
-
-static const char *check_reason(const char *text)
-{
-	return find_reason(text) ? NULL
-				 : "a reason of drops as the status names it, like queue-full";
-}
 
 static const struct schema_row rows[] = {
 	{ .path = "name", .kind = SCHEMA_TEXT, .offset = OFFSET(name), .required = true },
@@ -52,7 +24,7 @@ static const struct schema_row rows[] = {
 	  .offset = OFFSET(points),
 	  .min = 1,
 	  .standard = "device-in, device-out",
-	  .words = point_words },
+	  .words = capture_point_words },
 	{ .path = "port",
 	  .kind = SCHEMA_STRINGS,
 	  .offset = OFFSET(ports),
@@ -65,7 +37,7 @@ static const struct schema_row rows[] = {
 	  .kind = SCHEMA_STRINGS,
 	  .offset = OFFSET(reasons),
 	  .max = LW_DROP_COUNT,
-	  .check = check_reason },
+	  .check = rules_drop },
 	{ .path = "filter",
 	  .kind = SCHEMA_TEXT,
 	  .offset = OFFSET(filter),
@@ -82,7 +54,10 @@ static const struct schema_row rows[] = {
 	  .offset = OFFSET(packets),
 	  .min = 1,
 	  .max = UINT32_MAX },
-	{ .path = "format", .kind = SCHEMA_WORD, .offset = OFFSET(format), .words = format_words },
+	{ .path = "format",
+	  .kind = SCHEMA_WORD,
+	  .offset = OFFSET(format),
+	  .words = capture_format_words },
 	{ .path = "super-frames", .kind = SCHEMA_BOOL, .offset = OFFSET(super_frames) },
 	{ .path = NULL },
 };
@@ -222,5 +197,5 @@ void capture_request_options(const struct capture_request *request, enum lw_laye
 		.packets = request->packets,
 	};
 	for (size_t i = 0; i < request->reasons.n; i++)
-		ret_options->reasons |= UINT64_C(1) << find_reason(request->reasons.items[i]);
+		ret_options->reasons |= UINT64_C(1) << lw_drop_find(request->reasons.items[i]);
 }
