@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Hello, life, goodbye, and the frames in between. */
+/* Hello, goodbye, and the units in between. */
 #include "tunnel/session.h"
 
 #include <assert.h>
@@ -50,11 +50,6 @@ static void release(const struct session *session)
 {
 	if (session->bundle)
 		crew_release(session->bundle->crew);
-}
-
-static uint64_t now_us(const struct session *session)
-{
-	return lw_loop_now_ns(session->loop) / 1000;
 }
 
 static bool is_live(const struct session *session)
@@ -325,19 +320,6 @@ static void got_goodbye(struct session *session, const struct unit *unit)
 	stream_finish(&session->stream, STREAM_END_LOCAL, "the peer said goodbye");
 }
 
-static void got_probe(struct session *session, const struct unit *unit)
-{
-	struct probe probe;
-	uint64_t rtt;
-
-	probe_decode(unit->body, &probe);
-	session->got_probe_us = probe.sent_us;
-	session->got_probe_at_us = now_us(session);
-	rtt = probe_rtt_us(&probe, now_us(session));
-	if (rtt) /* RFC 6298's smoothing */
-		session->rtt_us = session->rtt_us ? (session->rtt_us * 7 + rtt) / 8 : rtt;
-}
-
 static void flush_packets(struct session *session)
 {
 	struct scratch *scratch = session->stream.scratch;
@@ -430,7 +412,7 @@ static void got_unit(struct stream *stream, const struct unit *unit)
 		got_settings(session, unit);
 		break;
 	case UNIT_PROBE:
-		got_probe(session, unit);
+		session_got_probe(session, unit);
 		break;
 	case UNIT_GOODBYE:
 		got_goodbye(session, unit);
@@ -499,96 +481,13 @@ static const struct stream_ops stream_ops = {
 	.ended = stream_ended,
 };
 
-static void send_probe(struct session *session)
-{
-	struct probe probe = { .sent_us = now_us(session), .echo_us = session->got_probe_us };
-	uint8_t body[PROBE_SIZE];
-
-	if (probe.echo_us)
-		probe.held_us = now_us(session) - session->got_probe_at_us;
-	probe_encode(&probe, body);
-	/* A queue that is full of control units is not drained either: STALLED or death ends that.
-	 */
-	(void)stream_send(&session->stream, UNIT_PROBE, body, sizeof(body));
-	stream_flush(&session->stream);
-}
-
-/* Whether this end's key or the peer's nears its end, and cannot be renewed in place. */
-static bool is_worn(const struct session *session)
-{
-	const struct stream *stream = &session->stream;
-
-	return !stream->may_update && (record_sealer_wants_renewal(stream->sealer) ||
-				       record_opener_wants_renewal(stream->opener));
-}
-
-static void probe_due(struct session *session)
-{
-	send_probe(session);
-	if (session->ops->worn && session->state == SESSION_UP && is_worn(session))
-		session->ops->worn(session);
-}
-
-/* When the peer counts as dead, unless something is heard before. */
-static uint64_t death_ns(const struct session *session)
-{
-	uint64_t heard = session->stream.last_received_ns;
-	uint64_t dead = heard + (session->state == SESSION_DRAINING ? SESSION_DRAIN_DEAD_MS
-								    : SESSION_DEAD_MS) *
-					ns_per_ms;
-
-	if (session->checked_ns && heard <= session->checked_ns)
-		dead = MIN(dead, session->checked_ns + SESSION_CHECK_MS * ns_per_ms);
-	return dead;
-}
-
-static void look_after(struct session *session)
-{
-	uint64_t now = lw_loop_now_ns(session->loop), dead;
-	bool is_late = session->state == SESSION_HELLO && now >= session->hello_due_ns;
-	bool is_draining = session->state == SESSION_DRAINING;
-
-	/* One that is not read, or has been told that nothing comes, hears nothing. */
-	if (session->stream.is_paused || session->got_last)
-		session->stream.last_received_ns = now;
-	dead = death_ns(session);
-	if (now >= dead || is_late) {
-		session_finish(session, GOODBYE_DEAD,
-			       now < dead    ? "no hello within 10 s"
-			       : is_draining ? "its successor is up, and it was silent for 1 s"
-			       : session->checked_ns ? "nothing heard since it was asked"
-						     : "nothing heard for 10 s");
-		return;
-	}
-	if (session->state == SESSION_HELLO)
-		dead = MIN(dead, session->hello_due_ns);
-	if (now >= session->next_probe_ns) {
-		session->next_probe_ns = now + SESSION_PROBE_MS * ns_per_ms;
-		if (session->state == SESSION_UP)
-			probe_due(session);
-		if (session->scheduler)
-			scheduler_trim(session->scheduler);
-	}
-	if (session->state != SESSION_ENDED)
-		loop_timer_set(session->loop, &session->timer, MIN(dead, session->next_probe_ns));
-}
-
 static void timer_due(struct loop_timer *timer)
 {
 	struct session *session = container_of(timer, struct session, timer);
 
 	hold(session);
-	look_after(session);
+	session_look_after(session);
 	release(session);
-}
-
-void session_check(struct session *session)
-{
-	if (session->state != SESSION_UP)
-		return;
-	session->checked_ns = lw_loop_now_ns(session->loop);
-	session->next_probe_ns = session->checked_ns;
-	loop_timer_set(session->loop, &session->timer, session->checked_ns);
 }
 
 int session_new(struct lw_loop *loop, int fd, struct tls_session *tls,

@@ -125,9 +125,9 @@ int session_new(struct lw_loop *loop, int fd, struct tls_session *tls,
  * lingers if it is not NULL. */
 void session_free(struct session *session, struct list *lingers);
 
-/* Say goodbye and end. Idempotent. */
 /* The peer may have gone meanwhile: ask it now, and do not wait SESSION_DEAD_MS for an answer. */
 void session_check(struct session *session);
+/* Say goodbye and end. Idempotent. */
 void session_finish(struct session *session, enum goodbye_code code, const char *text);
 /* Queue one packet for the peer. Return: LW_DROP_NONE, or why it was not taken. */
 enum lw_drop session_output(struct session *session, const struct lw_packet *packet);
@@ -142,6 +142,9 @@ struct lw_packet session_packet(const struct session *session, const uint8_t *da
 void session_unit_dropped(const uint8_t *unit, size_t length, enum lw_drop reason, void *user);
 /* It has ended: what has not been sealed never will be, and is counted as PORT_DOWN. */
 void session_drop_waiting(struct session *session);
+/* session_life.c: a probe came; the timer is due: a probe goes, or the session is dead. */
+void session_got_probe(struct session *session, const struct unit *unit);
+void session_look_after(struct session *session);
 const char *session_state_name(enum session_state state);
 
 #endif
