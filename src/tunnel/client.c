@@ -169,7 +169,7 @@ void client_come_up(struct lw_tunnel *tunnel)
 	finish_start(tunnel, NULL);
 }
 
-/* ---- the session's packets */
+/* ---- what the session tells */
 
 static void session_up(struct session *session)
 {
@@ -232,81 +232,6 @@ static const struct session_ops client_session_ops = {
 	.settings = client_take_offer,
 	.ended = session_ended,
 };
-
-static void hub_output(struct vport *vport, const struct lw_packet *packet)
-{
-	struct lw_tunnel *tunnel = container_of(vport, struct lw_tunnel, hub);
-	struct session *session = bundle_choose(&tunnel->bundle, packet);
-	enum lw_drop drop = session ? session_output(session, packet) : LW_DROP_PORT_DOWN;
-
-	if (unlikely(drop != LW_DROP_NONE))
-		vswitch_drop(tunnel->vswitch, vport, packet, drop);
-	else
-		lw_capture_show(lw_packet_flow_captures(tunnel->flow), LW_CAPTURE_SESSION_OUT,
-				packet, vport->name, LW_DROP_NONE);
-}
-
-static void hub_flush(struct vport *vport)
-{
-	struct lw_tunnel *tunnel = container_of(vport, struct lw_tunnel, hub);
-
-	bundle_flush(&tunnel->bundle);
-}
-
-static unsigned hub_worker(struct vport *vport, const struct lw_packet *packet)
-{
-	return bundle_choose_worker(&container_of(vport, struct lw_tunnel, hub)->bundle, packet);
-}
-
-static void device_output(struct vport *vport, const struct lw_packet *packet)
-{
-	struct lw_tunnel *tunnel = container_of(vport, struct lw_tunnel, device);
-
-	if (unlikely(!tunnel->flow)) /* it waited for this worker until the tunnel was stopped */
-		vswitch_drop(tunnel->vswitch, vport, packet, LW_DROP_DEVICE_DOWN);
-	else
-		(void)lw_packet_flow_write(tunnel->flow, (uint16_t)crew_self(), packet, 1);
-}
-
-static unsigned device_worker(struct vport *vport, const struct lw_packet *packet)
-{
-	const struct lw_tunnel *tunnel = container_of(vport, struct lw_tunnel, device);
-
-	(void)packet;
-	return tunnel->flow ? device_queues_worker(tunnel->flow) : crew_self();
-}
-
-static const struct vport_ops hub_ops = {
-	.output = hub_output,
-	.flush = hub_flush,
-	.worker = hub_worker,
-};
-static const struct vport_ops device_ops = { .output = device_output, .worker = device_worker };
-
-static void device_gone(struct lw_tunnel *tunnel, int error)
-{
-	struct lw_error gone;
-
-	error_set(&gone, 0, LW_DOMAIN_SYSTEM, -error, "the tunnel's interface is gone: %s",
-		  strerror(-error));
-	lw_provider_cancel(tunnel->provider, LW_STOP_PROVIDER_FAILED, &gone);
-}
-
-static void device_packets(struct lw_packet_flow *flow, uint16_t queue,
-			   const struct lw_packet *packets, size_t n, int error, void *user)
-{
-	struct lw_tunnel *tunnel = user;
-
-	/* All queues go together; the first one's worker can do something about it. */
-	if (!n && !queue)
-		device_gone(tunnel, error);
-	if (!n)
-		return;
-	vswitch_input(tunnel->vswitch, &tunnel->device, packets, n,
-		      lw_loop_now_ns(crew_loop(tunnel->crew, crew_self())));
-	if (lw_packet_flow_read(flow, queue, 0, device_packets, user) < 0)
-		log_error("the tunnel's interface cannot be read");
-}
 
 /* ---- attempts */
 
@@ -488,40 +413,6 @@ static int make_handshaker(struct lw_tunnel *tunnel, struct lw_error *ret_error)
 	return result < 0 ? error_errno(ret_error, -result, "hub.pin") : 0;
 }
 
-static int make_pipe(struct lw_tunnel *tunnel)
-{
-	const struct vswitch_options options = {
-		.layer = tunnel->layer,
-		.is_pipe = true,
-		.between = LW_BETWEEN_DIRECT,
-		.captures = lw_packet_flow_captures(tunnel->flow),
-		.crew = tunnel->crew,
-	};
-	const char *name = lw_packet_flow_name(tunnel->flow);
-	int result = vswitch_new(&options, &tunnel->vswitch);
-
-	tunnel->device = (struct vport){ .ops = &device_ops,
-					 .name = *name ? name : "device",
-					 .is_device = true,
-					 .mtu = tunnel->mtu,
-					 .policy.behind = LW_BEHIND_LAN };
-	tunnel->hub =
-		(struct vport){ .ops = &hub_ops, .name = "hub", .policy.behind = LW_BEHIND_LAN };
-	vport_policy_complete(&tunnel->device.policy);
-	vport_policy_complete(&tunnel->hub.policy);
-	if (result >= 0)
-		result = vswitch_add(tunnel->vswitch, &tunnel->device);
-	if (result >= 0)
-		result = vswitch_add(tunnel->vswitch, &tunnel->hub);
-	if (result >= 0)
-		result = port_link_attach(&tunnel->device_link, tunnel->loop, tunnel->layer,
-					  &tunnel->device);
-	if (result >= 0)
-		result = port_link_attach(&tunnel->hub_link, tunnel->loop, tunnel->layer,
-					  &tunnel->hub);
-	return result;
-}
-
 void client_dismantle(struct lw_tunnel *tunnel)
 {
 	if (!tunnel->loop)
@@ -564,7 +455,7 @@ static int set_up(struct lw_tunnel *tunnel, struct lw_error *ret_error)
 		result = crew_new(tunnel->loop, tunnel->workers, &tunnel->crew);
 	bundle_init(&tunnel->bundle, tunnel->crew, 0, tunnel->streams);
 	if (result >= 0)
-		result = make_pipe(tunnel);
+		result = client_make_pipe(tunnel);
 	if (result < 0)
 		return error_errno(ret_error, -result, "cannot start");
 	if (tunnel->dial)
@@ -594,8 +485,7 @@ static void start(struct lw_provider *provider, const struct lw_start_options *o
 		return;
 	}
 	tunnel->starting = done;
-	if (device_queues_open(tunnel->flow, tunnel->crew, device_packets, tunnel) < 0)
-		log_error("the tunnel's interface cannot be read");
+	client_read_device(tunnel);
 	attempt(tunnel);
 }
 

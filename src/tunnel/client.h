@@ -148,6 +148,9 @@ void client_succeed(struct session *session);
 void client_succeeded(struct lw_tunnel *tunnel);
 void client_succession_ended(struct lw_tunnel *tunnel, const char *text);
 void client_succession_cancel(struct lw_tunnel *tunnel);
+/* client_pipe.c: the switch, its two ports, and their links; whatever comes from the device. */
+int client_make_pipe(struct lw_tunnel *tunnel);
+void client_read_device(struct lw_tunnel *tunnel);
 /* client_message.c: the provider's message. */
 void client_message(struct lw_provider *provider, const void *data, size_t length,
 		    struct lw_completion *done, void *user);
