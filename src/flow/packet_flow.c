@@ -11,9 +11,9 @@
 #include <longwire/error.h>
 #include <longwire/loop.h>
 
-#include "base/bytes.h"
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/packet.h"
 #include "capture/point.h"
 #include "device/device.h"
 #include "device/offload.h"
@@ -67,22 +67,6 @@ struct batch {
 
 /* ---- Reading */
 
-static enum lw_drop check(enum lw_layer layer, const uint8_t *data, size_t length)
-{
-	if (length < (layer == LW_LAYER_IP ? 20 : 14))
-		return LW_DROP_SHORT;
-	if (layer == LW_LAYER_IP && data[0] >> 4 != 4 && data[0] >> 4 != 6)
-		return LW_DROP_MALFORMED;
-	return LW_DROP_NONE;
-}
-
-static uint16_t find_ether_type(enum lw_layer layer, const uint8_t *data)
-{
-	if (layer == LW_LAYER_ETHERNET)
-		return load_be16(data + 12);
-	return data[0] >> 4 == 6 ? 0x86dd : 0x0800;
-}
-
 static void see(struct lw_packet_flow *flow, enum lw_capture_point point,
 		const struct lw_packet *packet, enum lw_drop reason)
 {
@@ -113,16 +97,9 @@ static void take_packet(struct flow_queue *queue, struct batch *batch, const uin
 {
 	struct lw_offload *offload = &queue->offloads[batch->n];
 	struct lw_packet *packet = &queue->packets[batch->n];
-	enum lw_layer layer = queue->flow->device->layer;
 
-	*packet = (struct lw_packet){
-		.data = data,
-		.length = length,
-		.layer = layer,
-		.ether_type = find_ether_type(layer, data),
-		.direction = LW_DIRECTION_OUTBOUND,
-		.offload = offload_is_work(offload) ? offload : NULL,
-	};
+	*packet = packet_view(queue->flow->device->layer, data, length, LW_DIRECTION_OUTBOUND);
+	packet->offload = offload_is_work(offload) ? offload : NULL;
 	count(&queue->counters.read_packets, 1);
 	count(&queue->counters.read_bytes, length);
 	see(queue->flow, LW_CAPTURE_DEVICE_IN, packet, LW_DROP_NONE);
@@ -155,7 +132,7 @@ static struct batch read_batch(struct flow_queue *queue)
 			batch.error = (int)length;
 			break;
 		}
-		drop = check(device->layer, data, (size_t)length);
+		drop = packet_check(device->layer, data, (size_t)length);
 		if (drop != LW_DROP_NONE) {
 			drop_read(queue, data, (size_t)length, drop);
 			continue;
@@ -371,7 +348,7 @@ static enum lw_drop write_finished(struct flow_queue *queue, const struct lw_pac
 /* Metadata is judged here for every device alike: only some of them would do it. */
 static enum lw_drop write_packet(struct flow_queue *queue, const struct lw_packet *packet)
 {
-	enum lw_drop drop = check(packet->layer, packet->data, packet->length);
+	enum lw_drop drop = packet_check(packet->layer, packet->data, packet->length);
 	struct lw_packet checked = *packet;
 	struct lw_offload rebuilt;
 	uint16_t header_length;

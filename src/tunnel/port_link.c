@@ -7,8 +7,8 @@
 
 #include <longwire/error.h>
 
-#include "base/bytes.h"
 #include "base/error.h"
+#include "base/packet.h"
 #include "base/value.h"
 #include "device/segment.h"
 #include "flow/impairment.h"
@@ -16,29 +16,11 @@
 
 enum way { WAY_IN, WAY_OUT };
 
-struct lw_packet port_link_packet(enum lw_layer layer, const uint8_t *data, size_t length)
-{
-	bool is_frame = layer == LW_LAYER_ETHERNET;
-
-	return (struct lw_packet){
-		.data = data,
-		.length = length,
-		.layer = layer,
-		.ether_type = length < 14         ? 0
-			      : is_frame          ? load_be16(data + 12)
-			      : data[0] >> 4 == 6 ? 0x86dd
-						  : 0x0800,
-	};
-}
-
 /* Its type is read again: a flipped bit may be there. */
 static struct lw_packet packet_of(const struct port_link *link, enum way way, const uint8_t *data,
 				  size_t length)
 {
-	struct lw_packet packet = port_link_packet(link->layer, data, length);
-
-	packet.direction = link->directions[way];
-	return packet;
+	return packet_view(link->layer, data, length, link->directions[way]);
 }
 
 static void leave(struct port_link *link, enum way way, const struct lw_packet *packet,
@@ -124,7 +106,7 @@ static void enter(struct port_link *link, enum way way, const struct lw_packet *
 {
 	link->directions[way] = packet->direction;
 	/* What the switch would refuse is not made up for here. */
-	if (packet->length < (link->layer == LW_LAYER_ETHERNET ? 14u : 20u))
+	if (packet->length < packet_shortest(link->layer))
 		vswitch_drop(link->port->vswitch, link->port, packet, LW_DROP_SHORT);
 	else if (offload_is_work(packet->offload))
 		enter_segments(link, way, packet);

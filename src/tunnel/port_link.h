@@ -51,9 +51,6 @@ void port_link_detach(struct port_link *link);
 /* Detach and forget. */
 void port_link_done(struct port_link *link);
 
-/* A packet without work left, as it is seen in these bytes (which are not too short). */
-struct lw_packet port_link_packet(enum lw_layer layer, const uint8_t *data, size_t length);
-
 /* settings NULL: none any more. Attached or not. ways: enum lw_port_way, or-ed. 0, or a negative
  * errno and nothing changed. */
 int port_link_set(struct port_link *link, unsigned ways, const struct lw_impairment *settings,

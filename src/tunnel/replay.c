@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "base/memory.h"
+#include "base/packet.h"
 #include "base/value.h"
 #include "capture/reader.h"
 #include "tunnel/port_link.h"
@@ -38,15 +39,6 @@ static void end(struct lw_replay *replay, const struct lw_error *error)
 
 /* ---- packets */
 
-static enum lw_drop check(enum lw_layer layer, const struct reader_packet *packet)
-{
-	if (packet->length < (layer == LW_LAYER_ETHERNET ? 14u : 20u))
-		return LW_DROP_SHORT;
-	if (layer == LW_LAYER_IP && packet->data[0] >> 4 != 4 && packet->data[0] >> 4 != 6)
-		return LW_DROP_MALFORMED;
-	return LW_DROP_NONE;
-}
-
 static void give(struct lw_replay *replay)
 {
 	struct port_link *link = replay->link;
@@ -61,9 +53,10 @@ static void give(struct lw_replay *replay)
 	}
 	replay->counters.packets++;
 	replay->counters.bytes += replay->next.length;
-	drop = check(link->layer, &replay->next);
-	packet = port_link_packet(link->layer, replay->next.data, replay->next.length);
-	packet.direction = is_out == port->is_device ? LW_DIRECTION_INBOUND : LW_DIRECTION_OUTBOUND;
+	drop = packet_check(link->layer, replay->next.data, replay->next.length);
+	packet = packet_view(link->layer, replay->next.data, replay->next.length,
+			     is_out == port->is_device ? LW_DIRECTION_INBOUND
+						       : LW_DIRECTION_OUTBOUND);
 	if (drop != LW_DROP_NONE)
 		vswitch_drop(port->vswitch, port, &packet, drop);
 	else if (is_out)

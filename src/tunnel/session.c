@@ -10,6 +10,7 @@
 #include <longwire/error.h>
 
 #include "base/log.h"
+#include "base/packet.h"
 #include "base/random.h"
 #include "device/offload.h"
 #include "flow/scheduler.h"
@@ -347,7 +348,7 @@ static void got_frame(struct session *session, const struct unit *unit)
 		break_rules(session, "a frame before hello");
 		return;
 	}
-	packet = session_packet(session, unit->body, unit->length, LW_DIRECTION_INBOUND);
+	packet = packet_view(session->layer, unit->body, unit->length, LW_DIRECTION_INBOUND);
 	got_packet(session, &packet);
 }
 
@@ -367,8 +368,8 @@ static void got_offload_frame(struct session *session, const struct unit *unit)
 		break_rules(session, "an offload frame that was not agreed on");
 		return;
 	}
-	packet = session_packet(session, unit->body + UNIT_OFFLOAD_SIZE,
-				unit->length - UNIT_OFFLOAD_SIZE, LW_DIRECTION_INBOUND);
+	packet = packet_view(session->layer, unit->body + UNIT_OFFLOAD_SIZE,
+			     unit->length - UNIT_OFFLOAD_SIZE, LW_DIRECTION_INBOUND);
 	if (wire_offload_decode(unit->body, &claimed) < 0 ||
 	    offload_check(session->layer, packet.data, packet.length, session->network_mtu,
 			  &claimed, rebuilt, &header_length) < 0) {

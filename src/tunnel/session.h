@@ -135,9 +135,6 @@ void session_flush(struct session *session);
 bool session_may_be_succeeded(const struct session *session);
 /* Hub: offer settings. */
 int session_send_settings(struct session *session, const struct offer *offer);
-/* A packet of this session, borrowed from data. */
-struct lw_packet session_packet(const struct session *session, const uint8_t *data, size_t length,
-				enum lw_direction direction);
 /* A unit that waited was given up; scheduler_dropped_fn with the session as user. */
 void session_unit_dropped(const uint8_t *unit, size_t length, enum lw_drop reason, void *user);
 /* It has ended: what has not been sealed never will be, and is counted as PORT_DOWN. */

@@ -2,7 +2,7 @@
 /* Packets on their way to the peer: whole if it takes them so, else finished here. */
 #include <string.h>
 
-#include "base/bytes.h"
+#include "base/packet.h"
 #include "device/offload.h"
 #include "device/segment.h"
 #include "flow/scheduler.h"
@@ -10,32 +10,13 @@
 #include "wire/flow_hash.h"
 #include "wire/offload.h"
 
-static uint16_t ether_type_of(enum lw_layer layer, const uint8_t *data, size_t length)
-{
-	if (layer == LW_LAYER_ETHERNET)
-		return length >= 14 ? load_be16(data + 12) : 0;
-	return length && data[0] >> 4 == 6 ? 0x86dd : 0x0800;
-}
-
-struct lw_packet session_packet(const struct session *session, const uint8_t *data, size_t length,
-				enum lw_direction direction)
-{
-	return (struct lw_packet){
-		.data = data,
-		.length = length,
-		.layer = session->layer,
-		.ether_type = ether_type_of(session->layer, data, length),
-		.direction = direction,
-	};
-}
-
 void session_unit_dropped(const uint8_t *unit, size_t length, enum lw_drop reason, void *user)
 {
 	struct session *session = user;
 	size_t header = unit[0] == UNIT_OFFLOAD_FRAME ? UNIT_HEADER_SIZE + UNIT_OFFLOAD_SIZE
 						      : UNIT_HEADER_SIZE;
 	struct lw_packet packet =
-		session_packet(session, unit + header, length - header, LW_DIRECTION_OUTBOUND);
+		packet_view(session->layer, unit + header, length - header, LW_DIRECTION_OUTBOUND);
 	struct lw_offload offload;
 
 	if (unit[0] == UNIT_OFFLOAD_FRAME &&
