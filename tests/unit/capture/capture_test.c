@@ -23,6 +23,7 @@
 
 #include "base/memory.h"
 #include "capture/point.h"
+#include "support/captures.h"
 
 struct fixture {
 	char folder[64];
@@ -83,29 +84,6 @@ static struct content read_back(const char *path)
 	return content;
 }
 
-static struct lw_capture *open_capture(struct lw_capture_options options)
-{
-	struct lw_capture *capture = NULL;
-	struct lw_error error = { .domain = LW_DOMAIN_NONE };
-
-	options.size = sizeof(options);
-	if (!options.layer)
-		options.layer = LW_LAYER_ETHERNET;
-	if (lw_capture_open(&options, &capture, &error) != 0)
-		fail_msg("%s", error.text);
-	return capture;
-}
-
-/* After the capture's thread has seen to all that was seen. */
-static struct lw_capture_counters counters_of(struct lw_capture *capture)
-{
-	struct lw_capture_counters counters = { .size = sizeof(counters) };
-
-	(void)lw_capture_flush(capture);
-	lw_capture_counters(capture, &counters);
-	return counters;
-}
-
 static struct lw_packet frame_of(const uint8_t *data, size_t length)
 {
 	return (struct lw_packet){ .data = data, .length = length, .layer = LW_LAYER_ETHERNET };
@@ -123,7 +101,7 @@ static void capture__packets__read_again_by_libpcap_exactly(void **state)
 {
 	struct fixture *fixture = *state;
 	struct lw_capture *capture =
-		open_capture((struct lw_capture_options){ .file = fixture->path });
+		captures_open(NULL, (struct lw_capture_options){ .file = fixture->path });
 	struct lw_capture_set set = { 0 };
 	uint8_t frame[60];
 	struct content content;
@@ -135,11 +113,11 @@ static void capture__packets__read_again_by_libpcap_exactly(void **state)
 	for (unsigned i = 0; i < 1000; i++)
 		see(&set, i & 1 ? LW_CAPTURE_DEVICE_IN : LW_CAPTURE_DEVICE_OUT, frame,
 		    sizeof(frame));
-	assert_int_equal(counters_of(capture).matched, 1000);
+	assert_int_equal(captures_count(capture).matched, 1000);
 	assert_int_equal(lw_capture_flush(capture), 0);
-	assert_int_equal(counters_of(capture).written, 1000);
-	assert_int_equal(counters_of(capture).dropped, 0);
-	assert_false(counters_of(capture).stopped);
+	assert_int_equal(captures_count(capture).written, 1000);
+	assert_int_equal(captures_count(capture).dropped, 0);
+	assert_false(captures_count(capture).stopped);
 	content = read_back(fixture->path);
 	assert_int_equal(content.packets, 1000);
 	assert_int_equal(content.end, PCAP_ERROR_BREAK);
@@ -158,7 +136,7 @@ static void capture__close_without_flush__nothing_lost(void **state)
 {
 	struct fixture *fixture = *state;
 	struct lw_capture *capture =
-		open_capture((struct lw_capture_options){ .file = fixture->path });
+		captures_open(NULL, (struct lw_capture_options){ .file = fixture->path });
 	struct lw_capture_set set = { 0 };
 	const uint8_t frame[14] = { 0 };
 
@@ -171,8 +149,8 @@ static void capture__close_without_flush__nothing_lost(void **state)
 static void capture__snap_length__cut_and_true_length_kept(void **state)
 {
 	struct fixture *fixture = *state;
-	struct lw_capture *capture = open_capture(
-		(struct lw_capture_options){ .file = fixture->path, .snap_length = 20 });
+	struct lw_capture *capture = captures_open(
+		NULL, (struct lw_capture_options){ .file = fixture->path, .snap_length = 20 });
 	struct lw_capture_set set = { 0 };
 	static const uint8_t frame[1500] = { 1, 2, 3 };
 	struct content content;
@@ -191,7 +169,7 @@ static void capture__super_frames__larger_than_what_is_buffered(void **state)
 {
 	struct fixture *fixture = *state;
 	struct lw_capture *capture =
-		open_capture((struct lw_capture_options){ .file = fixture->path });
+		captures_open(NULL, (struct lw_capture_options){ .file = fixture->path });
 	struct lw_capture_set set = { 0 };
 	static const uint8_t frame[LW_PACKET_MAX] = { 9 };
 	struct content content;
@@ -199,7 +177,7 @@ static void capture__super_frames__larger_than_what_is_buffered(void **state)
 	assert_int_equal(capture_attach(&set, capture), 0);
 	for (unsigned i = 0; i < 10; i++)
 		see(&set, LW_CAPTURE_DEVICE_IN, frame, sizeof(frame));
-	assert_true(counters_of(capture).written >= 8);
+	assert_true(captures_count(capture).written >= 8);
 	lw_capture_close(capture);
 	content = read_back(fixture->path);
 	assert_int_equal(content.packets, 10);
@@ -209,8 +187,8 @@ static void capture__super_frames__larger_than_what_is_buffered(void **state)
 static void capture__ip_layer__link_type_raw_and_other_layer_unseen(void **state)
 {
 	struct fixture *fixture = *state;
-	struct lw_capture *capture = open_capture(
-		(struct lw_capture_options){ .file = fixture->path, .layer = LW_LAYER_IP });
+	struct lw_capture *capture = captures_open(
+		NULL, (struct lw_capture_options){ .file = fixture->path, .layer = LW_LAYER_IP });
 	struct lw_capture_set set = { 0 };
 	const uint8_t data[20] = { 0x45 };
 	struct lw_packet packet = frame_of(data, sizeof(data));
@@ -220,7 +198,7 @@ static void capture__ip_layer__link_type_raw_and_other_layer_unseen(void **state
 	capture_see(&set, LW_CAPTURE_DEVICE_IN, &packet, NULL);
 	packet.layer = LW_LAYER_IP;
 	capture_see(&set, LW_CAPTURE_DEVICE_IN, &packet, NULL);
-	assert_int_equal(counters_of(capture).matched, 1);
+	assert_int_equal(captures_count(capture).matched, 1);
 	lw_capture_close(capture);
 	content = read_back(fixture->path);
 	assert_int_equal(content.packets, 1);
@@ -230,8 +208,8 @@ static void capture__ip_layer__link_type_raw_and_other_layer_unseen(void **state
 static void capture__filter__only_what_matches_is_counted(void **state)
 {
 	struct fixture *fixture = *state;
-	struct lw_capture *capture =
-		open_capture((struct lw_capture_options){ .file = fixture->path, .filter = "arp" });
+	struct lw_capture *capture = captures_open(
+		NULL, (struct lw_capture_options){ .file = fixture->path, .filter = "arp" });
 	struct lw_capture_set set = { 0 };
 	const uint8_t arp[42] = { [12] = 0x08, [13] = 0x06 };
 	const uint8_t other[60] = { [12] = 0x88, [13] = 0xcc };
@@ -239,7 +217,7 @@ static void capture__filter__only_what_matches_is_counted(void **state)
 	assert_int_equal(capture_attach(&set, capture), 0);
 	see(&set, LW_CAPTURE_DEVICE_IN, arp, sizeof(arp));
 	see(&set, LW_CAPTURE_DEVICE_IN, other, sizeof(other));
-	assert_int_equal(counters_of(capture).matched, 1);
+	assert_int_equal(captures_count(capture).matched, 1);
 	lw_capture_close(capture);
 	assert_int_equal(read_back(fixture->path).packets, 1);
 }
@@ -253,15 +231,16 @@ static void capture__points__each_sees_its_own(void **state)
 	const uint8_t frame[14] = { 0 };
 
 	for (size_t chosen = 0; chosen < ARRAY_SIZE(points); chosen++) {
-		struct lw_capture *capture = open_capture((struct lw_capture_options){
-			.file = fixture->path, .points = points[chosen] });
+		struct lw_capture *capture = captures_open(
+			NULL, (struct lw_capture_options){ .file = fixture->path,
+							   .points = points[chosen] });
 		struct lw_capture_set set = { 0 };
 
 		assert_int_equal(capture_attach(&set, capture), 0);
 		assert_int_equal(set.points, points[chosen]);
 		for (size_t i = 0; i < ARRAY_SIZE(points); i++)
 			see(&set, points[i], frame, sizeof(frame));
-		assert_int_equal(counters_of(capture).matched, 1);
+		assert_int_equal(captures_count(capture).matched, 1);
 		lw_capture_close(capture);
 	}
 }
@@ -273,9 +252,10 @@ static void capture_attach__limits__refused(void **state)
 	struct lw_capture_set set = { 0 }, other = { 0 };
 
 	for (size_t i = 0; i < ARRAY_SIZE(captures); i++)
-		captures[i] = open_capture((struct lw_capture_options){
-			.file = fixture->path,
-			.points = i ? LW_CAPTURE_DROP : LW_CAPTURE_SESSION_IN });
+		captures[i] = captures_open(
+			NULL, (struct lw_capture_options){ .file = fixture->path,
+							   .points = i ? LW_CAPTURE_DROP
+								       : LW_CAPTURE_SESSION_IN });
 	for (size_t i = 0; i < CAPTURE_SET_MAX; i++)
 		assert_int_equal(capture_attach(&set, captures[i]), 0);
 	assert_int_equal(capture_attach(&set, captures[CAPTURE_SET_MAX]), -ENOSPC);
@@ -370,7 +350,7 @@ static void lw_capture_open__old_file__replaced_and_its_other_name_kept(void **s
 	assert_int_equal(write(descriptor, "old", 3), 3);
 	close(descriptor);
 	assert_int_equal(link(fixture->path, other), 0);
-	lw_capture_close(open_capture((struct lw_capture_options){ .file = fixture->path }));
+	lw_capture_close(captures_open(NULL, (struct lw_capture_options){ .file = fixture->path }));
 	assert_int_equal(stat(fixture->path, &status), 0);
 	assert_int_equal(status.st_size, 24);
 	assert_int_equal(status.st_mode & 07777, 0600);
@@ -426,14 +406,14 @@ static void capture__disk_full__stops_with_whole_packets_and_exact_counters(void
 	struct stat status;
 
 	mount_small_disk(fixture->folder);
-	capture = open_capture((struct lw_capture_options){ .file = fixture->path });
+	capture = captures_open(NULL, (struct lw_capture_options){ .file = fixture->path });
 	assert_int_equal(capture_attach(&set, capture), 0);
 	for (unsigned i = 0; i < 100; i++)
 		see(&set, LW_CAPTURE_DEVICE_IN, frame, sizeof(frame));
 	assert_int_equal(lw_capture_flush(capture), -ENOSPC);
 	assert_int_equal(lw_capture_flush(capture), -ENOSPC);
 	see(&set, LW_CAPTURE_DEVICE_IN, frame, sizeof(frame));
-	counters = counters_of(capture);
+	counters = captures_count(capture);
 	assert_int_equal(counters.matched, 101);
 	assert_int_equal(counters.written, (65536 - 24) / 1016);
 	assert_int_equal(counters.dropped, counters.matched - counters.written);
@@ -462,7 +442,7 @@ static void capture__disk_full_then_room_again__nothing_stale_is_written(void **
 
 	mount_small_disk(fixture->folder);
 	snprintf(ballast, sizeof(ballast), "%s/ballast", fixture->folder);
-	capture = open_capture((struct lw_capture_options){ .file = fixture->path });
+	capture = captures_open(NULL, (struct lw_capture_options){ .file = fixture->path });
 	descriptor = open(ballast, O_WRONLY | O_CREAT, 0600);
 	assert_true(write(descriptor, block, sizeof(block)) > 0);
 	close(descriptor);
@@ -470,9 +450,9 @@ static void capture__disk_full_then_room_again__nothing_stale_is_written(void **
 	/* More than is buffered: the failure happens on the path, and the path goes on. */
 	for (unsigned i = 0; i < 100; i++)
 		see(&set, LW_CAPTURE_DEVICE_IN, frame, sizeof(frame));
-	assert_true(counters_of(capture).stopped);
-	written = counters_of(capture).written;
-	assert_int_equal(counters_of(capture).dropped, 100 - written);
+	assert_true(captures_count(capture).stopped);
+	written = captures_count(capture).written;
+	assert_int_equal(captures_count(capture).dropped, 100 - written);
 	unlink(ballast);
 	see(&set, LW_CAPTURE_DEVICE_IN, frame, sizeof(frame));
 	lw_capture_close(capture);

@@ -21,6 +21,7 @@
 
 #include "base/memory.h"
 #include "capture/point.h"
+#include "support/captures.h"
 
 enum {
 	FILE_MAX = 8 * 1024 * 1024,
@@ -168,26 +169,9 @@ static size_t packet_options(const struct found *found)
 
 static struct lw_capture *open_capture(struct fixture *fixture, struct lw_capture_options options)
 {
-	struct lw_capture *capture = NULL;
-	struct lw_error error;
-
-	options.size = sizeof(options);
-	options.layer = options.layer ? options.layer : LW_LAYER_ETHERNET;
 	if (!options.descriptor)
 		options.file = fixture->path;
-	if (lw_capture_open(&options, &capture, &error) < 0)
-		fail_msg("%s", error.text);
-	assert_int_equal(capture_attach(&fixture->set, capture), 0);
-	return capture;
-}
-
-static struct lw_capture_counters counters_of(struct lw_capture *capture)
-{
-	struct lw_capture_counters counters = { .size = sizeof(counters) };
-
-	(void)lw_capture_flush(capture);
-	lw_capture_counters(capture, &counters);
-	return counters;
+	return captures_open(&fixture->set, options);
 }
 
 static void see(struct fixture *fixture, enum lw_capture_point point, const void *data,
@@ -235,9 +219,9 @@ static void pcapng__ports_directions_reasons__in_their_blocks(void **state)
 	}
 	see(fixture, LW_CAPTURE_SESSION_IN, frame, 14, "branch", false, LW_DROP_NONE);
 	see(fixture, LW_CAPTURE_SESSION_IN, frame, 14, "quiet", false, LW_DROP_NONE);
-	assert_int_equal(counters_of(capture).seen, 7);
-	assert_int_equal(counters_of(capture).matched, 5);
-	assert_int_equal(counters_of(capture).records, 5);
+	assert_int_equal(captures_count(capture).seen, 7);
+	assert_int_equal(captures_count(capture).matched, 5);
+	assert_int_equal(captures_count(capture).records, 5);
 	lw_capture_close(capture);
 	load(fixture);
 	assert_true(next(&walk, &found));
@@ -322,8 +306,8 @@ static void selectors__ports_peers_reasons__only_those_are_seen(void **state)
 	see(fixture, LW_CAPTURE_SESSION_IN, frame, 60, NULL, false, LW_DROP_NONE);
 	see(fixture, LW_CAPTURE_DROP, frame, 60, "a", false, LW_DROP_QUEUE_FULL); /* + */
 	see(fixture, LW_CAPTURE_DROP, frame, 60, "a", false, LW_DROP_TOO_BIG);
-	assert_int_equal(counters_of(capture).seen, 4);
-	assert_int_equal(counters_of(capture).written, 4);
+	assert_int_equal(captures_count(capture).seen, 4);
+	assert_int_equal(captures_count(capture).written, 4);
 	lw_capture_close(capture);
 }
 
@@ -408,7 +392,7 @@ static void pipe__reader_there__gets_everything(void **state)
 	close(ends[1]);
 	for (unsigned i = 0; i < 40; i++)
 		see(fixture, LW_CAPTURE_DEVICE_IN, frame, sizeof(frame), "lw0", true, LW_DROP_NONE);
-	assert_int_equal(counters_of(capture).written, 40);
+	assert_int_equal(captures_count(capture).written, 40);
 	lw_capture_close(capture);
 	file = fopen(fixture->path, "w");
 	while ((n = read(ends[0], fixture->data, FILE_MAX)) > 0)
@@ -465,7 +449,7 @@ static void pipe__reader_gone__stopped_and_said(void **state)
 	see(fixture, LW_CAPTURE_DEVICE_IN, frame, sizeof(frame), "lw0", true, LW_DROP_NONE);
 	assert_int_equal(lw_capture_flush(capture), -EPIPE);
 	see(fixture, LW_CAPTURE_DEVICE_IN, frame, sizeof(frame), "lw0", true, LW_DROP_NONE);
-	counters = counters_of(capture);
+	counters = captures_count(capture);
 	assert_true(counters.stopped);
 	assert_int_equal(counters.error, EPIPE);
 	assert_int_equal(counters.matched, 2);
@@ -487,13 +471,13 @@ static void packets__as_many_as_asked__then_ended_in_order(void **state)
 
 	for (unsigned i = 0; i < 25; i++)
 		see(fixture, LW_CAPTURE_DEVICE_IN, frame, sizeof(frame), "lw0", true, LW_DROP_NONE);
-	counters = counters_of(capture);
+	counters = captures_count(capture);
 	assert_int_equal(counters.records, 10);
 	assert_true(counters.stopped);
 	assert_int_equal(counters.error, 0);
 	/* Nothing is seen any more, and the file is complete before it is closed. */
 	see(fixture, LW_CAPTURE_DEVICE_IN, frame, sizeof(frame), "lw0", true, LW_DROP_NONE);
-	assert_int_equal(counters_of(capture).seen, counters.seen);
+	assert_int_equal(captures_count(capture).seen, counters.seen);
 	load(fixture);
 	while (next(&walk, &found))
 		last = found.type;
@@ -516,8 +500,8 @@ static void file__unlinked_or_cut_by_somebody__stopped_and_said(void **state)
 		assert_int_equal(is_cut ? truncate(fixture->path, 30) : unlink(fixture->path), 0);
 		see(fixture, LW_CAPTURE_DEVICE_IN, frame, sizeof(frame), "lw0", true, LW_DROP_NONE);
 		assert_int_equal(lw_capture_flush(capture), is_cut ? -ESTALE : -ENOENT);
-		assert_int_equal(counters_of(capture).written, 1);
-		assert_int_equal(counters_of(capture).dropped, 1);
+		assert_int_equal(captures_count(capture).written, 1);
+		assert_int_equal(captures_count(capture).dropped, 1);
 		lw_capture_close(capture);
 	}
 }
@@ -532,7 +516,7 @@ static void descriptor__of_a_file_without_a_name__is_written(void **state)
 
 	see(fixture, LW_CAPTURE_DEVICE_IN, frame, sizeof(frame), "lw0", true, LW_DROP_NONE);
 	assert_int_equal(lw_capture_flush(capture), 0);
-	assert_int_equal(counters_of(capture).written, 1);
+	assert_int_equal(captures_count(capture).written, 1);
 	assert_true(lseek(fd, 0, SEEK_END) > (off_t)sizeof(frame));
 	lw_capture_close(capture);
 	close(fd);
@@ -581,7 +565,7 @@ static void pcapng__origins_noted__in_comments_of_what_leaves(void **state)
 			    LW_DROP_NONE);
 		}
 		(void)capture_set_origin((struct capture_origin){ .port = NULL });
-		assert_int_equal(counters_of(capture).seen, ARRAY_SIZE(shown));
+		assert_int_equal(captures_count(capture).seen, ARRAY_SIZE(shown));
 		if (is_recorder)
 			dump(fixture, capture);
 		lw_capture_close(capture);

@@ -22,6 +22,7 @@
 
 #include "base/memory.h"
 #include "capture/point.h"
+#include "support/captures.h"
 
 enum { FILES_MAX = 32, SECOND_MS = 1000, FRAME = 1000 };
 
@@ -93,26 +94,9 @@ static int drop_fixture(void **state)
 
 static struct lw_capture *open_capture(struct fixture *fixture, struct lw_capture_options options)
 {
-	struct lw_capture *capture = NULL;
-	struct lw_error error;
-
-	options.size = sizeof(options);
-	options.layer = LW_LAYER_ETHERNET;
 	if (!options.file)
 		options.file = fixture->path;
-	if (lw_capture_open(&options, &capture, &error) < 0)
-		fail_msg("%s", error.text);
-	assert_int_equal(capture_attach(&fixture->set, capture), 0);
-	return capture;
-}
-
-static struct lw_capture_counters counters_of(struct lw_capture *capture)
-{
-	struct lw_capture_counters counters = { .size = sizeof(counters) };
-
-	(void)lw_capture_flush(capture);
-	lw_capture_counters(capture, &counters);
-	return counters;
+	return captures_open(&fixture->set, options);
 }
 
 static void see(struct fixture *fixture, enum lw_capture_point point, uint32_t number,
@@ -173,7 +157,7 @@ static void turn__by_packets__oldest_removed_and_counting_on(void **state)
 	struct lw_capture_counters counters;
 
 	see_many(fixture, 0, 45);
-	counters = counters_of(capture);
+	counters = captures_count(capture);
 	assert_int_equal(counters.files, 5);
 	assert_int_equal(counters.written, 45);
 	list(fixture);
@@ -208,7 +192,7 @@ static void turn__by_bytes__never_more_than_said(void **state)
 							.files = 3 });
 		for (uint32_t i = 0; i < 6; i++) {
 			see_many(fixture, 1000 * i, 1000 * (i + 1));
-			assert_int_equal(counters_of(capture).dropped, 0);
+			assert_int_equal(captures_count(capture).dropped, 0);
 			list(fixture);
 			assert_true(fixture->n <= 3);
 		}
@@ -345,9 +329,9 @@ static void turn__folder_deleted__stopped_and_said(void **state)
 	assert_int_equal(rmdir(folder), 0);
 	see_many(fixture, 5, 12);
 	assert_int_equal(lw_capture_flush(capture), -ENOENT);
-	assert_int_equal(counters_of(capture).written, 5);
-	assert_int_equal(counters_of(capture).dropped, 7);
-	assert_true(counters_of(capture).stopped);
+	assert_int_equal(captures_count(capture).written, 5);
+	assert_int_equal(captures_count(capture).dropped, 7);
+	assert_true(captures_count(capture).stopped);
 	lw_capture_close(capture);
 }
 
@@ -368,13 +352,13 @@ static void recorder__trigger__what_came_before_is_there(void **state)
 	}
 	list(fixture);
 	assert_int_equal(fixture->n, 0);
-	counters = counters_of(capture);
+	counters = captures_count(capture);
 	assert_true(counters.is_recorder);
 	assert_int_equal(counters.written, 0);
 	assert_int_equal(counters.held, 252);
 	assert_int_equal(counters.forgotten, 748);
 	see(fixture, LW_CAPTURE_DEVICE_IN, 0x1122, LW_DROP_NONE); /* the number in this order */
-	counters = counters_of(capture);
+	counters = captures_count(capture);
 	list(fixture);
 	assert_int_equal(fixture->n, 1);
 	assert_int_equal(counters.held, 0);
@@ -386,7 +370,7 @@ static void recorder__trigger__what_came_before_is_there(void **state)
 	/* The next begins from nothing. */
 	see_many(fixture, 2000, 2003);
 	assert_int_equal(lw_capture_trigger(capture), 0);
-	assert_int_equal(counters_of(capture).files, 2);
+	assert_int_equal(captures_count(capture).files, 2);
 	list(fixture);
 	content = content_of(fixture, 1);
 	assert_int_equal(content.packets, 3);
@@ -410,21 +394,21 @@ static void recorder__events__written_for_those_that_were_chosen(void **state)
 
 	see_many(fixture, 0, 5);
 	lw_capture_event(&fixture->set, LW_CAPTURE_PEER_LOST, "another");
-	assert_int_equal(counters_of(capture).files, 0);
+	assert_int_equal(captures_count(capture).files, 0);
 	lw_capture_event(&fixture->set, LW_CAPTURE_PEER_LOST, "branch");
-	assert_int_equal(counters_of(capture).files, 1);
+	assert_int_equal(captures_count(capture).files, 1);
 	list(fixture);
 	assert_int_equal(content_of(fixture, 0).packets, 5);
 	/* Drops are not captured, but a limit is seen. */
 	see_many(fixture, 5, 8);
 	see(fixture, LW_CAPTURE_DROP, 9, LW_DROP_QUEUE_FULL);
-	assert_int_equal(counters_of(capture).files, 1);
+	assert_int_equal(captures_count(capture).files, 1);
 	see(fixture, LW_CAPTURE_DROP, 9, LW_DROP_LIMIT_BROADCAST);
-	assert_int_equal(counters_of(capture).files, 2);
+	assert_int_equal(captures_count(capture).files, 2);
 	list(fixture);
 	assert_int_equal(content_of(fixture, 1).packets, 3);
-	assert_int_equal(counters_of(other).files, 0);
-	assert_int_equal(counters_of(other).held, 8);
+	assert_int_equal(captures_count(other).files, 0);
+	assert_int_equal(captures_count(other).held, 8);
 	lw_capture_event(NULL, LW_CAPTURE_PEER_LOST, "branch");
 	lw_capture_close(other);
 	lw_capture_close(capture);
@@ -439,9 +423,9 @@ static void recorder__after__goes_on_until_then(void **state)
 						      .after_ms = LW_CAPTURE_AFTER_MAX });
 
 	see_many(fixture, 0, 3);
-	assert_int_equal(counters_of(capture).files, 0);
+	assert_int_equal(captures_count(capture).files, 0);
 	see_many(fixture, 3, 6);
-	assert_int_equal(counters_of(capture).held, 6);
+	assert_int_equal(captures_count(capture).held, 6);
 	/* Closing does not wait, and loses nothing. */
 	lw_capture_close(capture);
 	list(fixture);
@@ -464,8 +448,8 @@ static void recorder__dump__a_copy_and_nothing_forgotten(void **state)
 	assert_int_equal(lw_capture_trigger(capture), -EINVAL);
 	assert_int_equal(lw_capture_dump(capture, -1), -EBADF);
 	assert_int_equal(lw_capture_dump(capture, fd), 0);
-	assert_int_equal(counters_of(capture).held, 7);
-	assert_int_equal(counters_of(capture).written, 0);
+	assert_int_equal(captures_count(capture).held, 7);
+	assert_int_equal(captures_count(capture).written, 0);
 	assert_int_equal(read_back(path_of(fixture, "dump")).packets, 7);
 	lw_capture_close(capture);
 	close(fd);
@@ -488,9 +472,9 @@ static void recorder__folder_gone__kept_and_said(void **state)
 	see_many(fixture, 0, 4);
 	assert_int_equal(lw_capture_trigger(capture), 0);
 	assert_int_equal(lw_capture_flush(capture), -ENOENT);
-	assert_false(counters_of(capture).stopped);
-	assert_int_equal(counters_of(capture).error, ENOENT);
-	assert_int_equal(counters_of(capture).held, 4);
+	assert_false(captures_count(capture).stopped);
+	assert_int_equal(captures_count(capture).error, ENOENT);
+	assert_int_equal(captures_count(capture).held, 4);
 	lw_capture_close(capture);
 }
 
