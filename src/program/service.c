@@ -200,15 +200,25 @@ static bool read_reason(const struct tree *request, enum lw_stop_reason *ret_rea
 	return false;
 }
 
+static void refuse_reason(struct control_call *call)
+{
+	char text[LW_ERROR_TEXT_SIZE] = "no such reason; known are ";
+	size_t length = strlen(text);
+
+	for (int reason = 0; reason <= LW_STOP_INTERNAL_ERROR && length < sizeof(text); reason++)
+		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s%s",
+					   reason ? ", " : "",
+					   lw_stop_reason_name((enum lw_stop_reason)reason));
+	control_refuse(call, "%s", text);
+}
+
 static void do_stop(struct control_call *call, const struct tree *request, void *user)
 {
 	struct service *service = user;
 	enum lw_stop_reason reason;
 
 	if (!read_reason(request, &reason)) {
-		control_refuse(call,
-			       "no such reason; known are user-initiated, idle-timeout, sleep "
-			       "and the others that the manual names");
+		refuse_reason(call);
 		return;
 	}
 	control_reply(call, NULL, NULL);

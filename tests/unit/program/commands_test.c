@@ -25,6 +25,7 @@
 
 #include <longwire/error.h>
 
+#include "base/file.h"
 #include "base/memory.h"
 #include "base/tree.h"
 #include "program/command.h"
@@ -424,6 +425,29 @@ static long process_number(pid_t pid, const char *key)
 	return number;
 }
 
+/* Of the instance that runs: it lists its verbs to who asks for another one. */
+static void assert_verbs_in_manual(void)
+{
+	char *page, *list, text[32];
+	struct lw_error error;
+	size_t length, n = 0;
+
+	assert_int_equal(file_read(LW_SOURCE_DIR "/src/program/longwire.8", 1 << 20, FILE_ANY,
+				   &page, &length, NULL),
+			 0);
+	assert_null(request_with("nothing", "text", "", &error));
+	list = strstr(error.text, "known are ");
+	assert_non_null(list);
+	list += strlen("known are ");
+	for (char *verb; (verb = strsep(&list, ", ")); n += *verb != '\0') {
+		snprintf(text, sizeof(text), "{\"verb\":\"%s\"", verb);
+		if (*verb && !strstr(page, text))
+			fail_msg("the manual page lacks the verb %s", verb);
+	}
+	assert_true(n > 8);
+	free(page);
+}
+
 /* To a hub that is not there: the link comes and goes between connecting and waiting. */
 static void up__hub_away__origin_told_messages_answered_reason_taken(void **state)
 {
@@ -453,7 +477,9 @@ static void up__hub_away__origin_told_messages_answered_reason_taken(void **stat
 	assert_null(request_with("message", "word", "reconnect", &error));
 	assert_non_null(strstr(error.text, "a message has a"));
 	assert_null(request_with("stop", "reason", "boredom", &error));
-	assert_non_null(strstr(error.text, "no such reason"));
+	assert_non_null(strstr(error.text, "no such reason; known are none, user-initiated, "));
+	assert_non_null(strstr(error.text, ", internal-error"));
+	assert_verbs_in_manual();
 	reply = request_with("stop", "reason", "idle-timeout", &error);
 	assert_non_null(reply);
 	tree_free(reply);

@@ -108,6 +108,8 @@ static void manual__every_command_and_option__described(void **state)
 
 		if (command->is_hidden)
 			continue;
+		if (!has(page, "\n\\fBlongwire ", command->name, "\\fR"))
+			fail_msg("the synopsis lacks the command %s", command->name);
 		if (!has(page, "longwire ", command->name, ""))
 			fail_msg("the manual page lacks the command %s", command->name);
 		for (const struct option_row *row = command->options; row && row->name; row++)
