@@ -170,21 +170,25 @@ def test_readers_that_leave_or_sleep_never_hurt_the_tunnel(lab):
     sleeper.process.stderr.close()
 
 
-def test_full_disk_ends_the_capture_alone(lab):
+def ends_on_a_full_disk(lab, *options):
     folder = f'{lab.folder}/small'
     os.mkdir(folder)
     run('mount', '-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', folder)
     try:
         joined(lab)
-        capture = Capture(lab, file=f'{folder}/full.pcapng').started()
+        capture = Capture(lab, *options, file=f'{folder}/full.pcapng').started()
         Transfer(lab.b1, lab.a1, '10.1.0.1', 5).finish()
         status, said = capture.end(None)
         expect_equal(status, 1, f'exit status: {said}')
-        expect(packets(capture.file) > 0, 'whole packets only')
+        expect(packets(f'{folder}/{os.listdir(folder)[0]}') > 0, 'whole packets only')
         expect_equal(lab.b1.ping_losses('10.1.0.1', 20), 0, 'lost pings')
     finally:
         lab.hub.stop()
         run('umount', '-l', folder)
+
+
+def test_full_disk_ends_the_capture_alone(lab):
+    ends_on_a_full_disk(lab)
 
 
 def test_refusals(lab):
@@ -322,20 +326,7 @@ def test_files_in_turn(lab):
 
 
 def test_files_in_turn_and_a_full_disk(lab):
-    folder = f'{lab.folder}/small'
-    os.mkdir(folder)
-    run('mount', '-t', 'tmpfs', '-o', 'size=256k', 'tmpfs', folder)
-    try:
-        joined(lab)
-        capture = Capture(lab, '--ring', 'size=1', file=f'{folder}/full.pcapng').started()
-        Transfer(lab.b1, lab.a1, '10.1.0.1', 5).finish()
-        status, said = capture.end(None)
-        expect_equal(status, 1, f'exit status: {said}')
-        expect(packets(f'{folder}/{os.listdir(folder)[0]}') > 0, 'whole packets only')
-        expect_equal(lab.b1.ping_losses('10.1.0.1', 20), 0, 'lost pings')
-    finally:
-        lab.hub.stop()
-        run('umount', '-l', folder)
+    ends_on_a_full_disk(lab, '--ring', 'size=1')
 
 
 def test_files_in_turn_refusals(lab):
