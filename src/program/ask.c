@@ -68,11 +68,14 @@ int ask_choose(const char *name, struct instance_found *ret_instance)
 	if (chosen)
 		*ret_instance = *chosen;
 	free(found);
-	if (chosen)
-		return PROGRAM_DONE;
-	return command_fail(error.domain == LW_DOMAIN_CONFIGURATION ? PROGRAM_USAGE
-								    : PROGRAM_FAILED,
-			    "%s", error.text);
+	return chosen ? PROGRAM_DONE : ask_fail(&error);
+}
+
+int ask_fail(const struct lw_error *error)
+{
+	return command_fail(error->domain == LW_DOMAIN_CONFIGURATION ? PROGRAM_USAGE
+								     : PROGRAM_FAILED,
+			    "%s", error->text);
 }
 
 int ask_print_json(const struct tree *tree, unsigned indent)

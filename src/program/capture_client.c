@@ -14,7 +14,6 @@
 
 #include "base/error.h"
 #include "base/memory.h"
-#include "base/parse.h"
 #include "base/tree.h"
 #include "capture/filter.h"
 #include "loop/loop.h"
@@ -22,6 +21,7 @@
 #include "program/ask.h"
 #include "program/capture_request.h"
 #include "program/control_client.h"
+#include "program/report_text.h"
 
 /* ---- before */
 
@@ -135,14 +135,6 @@ static void lose(struct running *running, int code)
 	lw_loop_stop(running->loop);
 }
 
-static uint64_t number(const struct tree *map, const char *key)
-{
-	const char *text = map ? tree_get_text(map, key) : NULL;
-	uint64_t value;
-
-	return text && parse_uint(text, 0, UINT64_MAX, &value) == 0 ? value : 0;
-}
-
 static int say_stop(struct running *running)
 {
 	struct tree *request = control_ask("capture-stop");
@@ -205,15 +197,15 @@ static void take_line(struct running *running, const struct tree *line)
 	if (!event)
 		return; /* the answer to stop */
 	if (strcmp(event, "capture") == 0)
-		running->id = number(line, "id");
+		running->id = get_number(line, "id");
 	if (strcmp(event, "capture-ended") != 0)
 		return;
 	running->result = (struct capture_result){
-		.seen = number(counters, "seen"),
-		.matched = number(counters, "matched"),
-		.written = number(counters, "written"),
-		.dropped = number(counters, "dropped"),
-		.error = (int)number(line, "errno"),
+		.seen = get_number(counters, "seen"),
+		.matched = get_number(counters, "matched"),
+		.written = get_number(counters, "written"),
+		.dropped = get_number(counters, "dropped"),
+		.error = (int)get_number(line, "errno"),
 	};
 	running->is_over = true;
 	lw_loop_stop(running->loop);

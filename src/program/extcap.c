@@ -131,13 +131,6 @@ static void list_options(const struct tree *status)
 
 /* ---- what is asked */
 
-static int fail(const struct lw_error *error)
-{
-	return command_fail(error->domain == LW_DOMAIN_CONFIGURATION ? PROGRAM_USAGE
-								     : PROGRAM_FAILED,
-			    "%s", error->text);
-}
-
 static int describe(const struct instance_found *instance, void (*list)(const struct tree *status))
 {
 	struct lw_error error;
@@ -146,7 +139,7 @@ static int describe(const struct instance_found *instance, void (*list)(const st
 				&error);
 
 	if (r < 0)
-		return fail(&error);
+		return ask_fail(&error);
 	list(tree_get(reply, "status"));
 	tree_free(reply);
 	return PROGRAM_DONE;
@@ -181,7 +174,7 @@ static int capture(const struct instance_found *instance, const struct arguments
 	int r = capture_client_prepare(instance, arguments, "Wireshark", &request, &error);
 
 	if (r < 0)
-		return fail(&error);
+		return ask_fail(&error);
 	fifo = open(arguments->fifo, O_WRONLY | O_CLOEXEC | O_NOCTTY);
 	if (fifo < 0)
 		r = error_errno(&error, errno, "%s", arguments->fifo);
@@ -190,7 +183,7 @@ static int capture(const struct instance_found *instance, const struct arguments
 				       &error);
 	tree_free(request);
 	if (r < 0)
-		return fail(&error);
+		return ask_fail(&error);
 	if (result.error && result.error != EPIPE)
 		return command_fail(PROGRAM_FAILED, "%s: %s", arguments->fifo,
 				    strerror(result.error));

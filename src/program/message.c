@@ -22,9 +22,7 @@ static int send_message(const struct instance_found *instance, const char *text)
 	}
 	r = control_request(instance->socket, request, ASK_TIMEOUT_MS, &reply, &error);
 	if (r < 0)
-		return command_fail(error.domain == LW_DOMAIN_CONFIGURATION ? PROGRAM_USAGE
-									    : PROGRAM_FAILED,
-				    "%s", error.text);
+		return ask_fail(&error);
 	answer = tree_get_text(reply, "answer");
 	if (answer)
 		puts(answer);

@@ -10,12 +10,12 @@
 #include <longwire/replay.h>
 
 #include "base/memory.h"
-#include "base/parse.h"
 #include "base/quantity.h"
 #include "base/tree.h"
 #include "program/ask.h"
 #include "program/command.h"
 #include "program/control_client.h"
+#include "program/report_text.h"
 
 static const struct quantity_unit times[] = { { "", LW_REPLAY_SPEED_AS_IT_WAS }, { NULL, 0 } };
 
@@ -49,27 +49,19 @@ static struct tree *build_request(const struct arguments *arguments)
 	return NULL;
 }
 
-static uint64_t number(const struct tree *event, const char *key)
-{
-	const char *text = tree_get_text(event, key);
-	uint64_t value;
-
-	return text && parse_uint(text, 0, UINT64_MAX, &value) == 0 ? value : 0;
-}
-
 static int tell_end(const struct tree *event, bool is_json)
 {
-	const struct tree *error = tree_get(event, "error");
-	bool is_whole = !error || error->scalar == TREE_NULL;
+	const char *error = get_text(event, "error");
 
 	if (is_json)
 		(void)ask_print_json(event, 2);
 	else
 		printf("%" PRIu64 " packets, %" PRIu64 " bytes, %" PRIu64 " skipped\n",
-		       number(event, "packets"), number(event, "bytes"), number(event, "skipped"));
-	if (!is_whole)
-		command_fail(PROGRAM_FAILED, "%s", error->text ? error->text : "?");
-	return is_whole && !fflush(stdout) ? PROGRAM_DONE : PROGRAM_FAILED;
+		       get_number(event, "packets"), get_number(event, "bytes"),
+		       get_number(event, "skipped"));
+	if (error)
+		return command_fail(PROGRAM_FAILED, "%s", error);
+	return fflush(stdout) ? PROGRAM_FAILED : PROGRAM_DONE;
 }
 
 /* Say, hear that it began, and hear the end, however long that takes. */

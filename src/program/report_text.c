@@ -22,12 +22,16 @@ void put_text(const char *text, FILE *output)
 		fputc((unsigned char)*text < ' ' || *text == 0x7f ? '?' : *text, output);
 }
 
-uint64_t get_number(const struct tree *map, const char *key)
+uint64_t read_number(const struct tree *node)
 {
-	const char *text = tree_get_text(map, key);
 	uint64_t value;
 
-	return text && parse_uint(text, 0, UINT64_MAX, &value) == 0 ? value : 0;
+	return node && node->text && parse_uint(node->text, 0, UINT64_MAX, &value) == 0 ? value : 0;
+}
+
+uint64_t get_number(const struct tree *map, const char *key)
+{
+	return read_number(tree_get(map, key));
 }
 
 bool get_bool(const struct tree *map, const char *key)
@@ -107,7 +111,7 @@ uint64_t sum_drops(const struct tree *map)
 	if (!drops)
 		return 0;
 	for_each_child(drop, drops)
-		sum += get_number(drops, drop->key);
+		sum += read_number(drop);
 	return sum;
 }
 
@@ -131,15 +135,25 @@ static void print_drops(const char *label, const struct tree *map, FILE *output)
 	for_each_child(drop, drops) {
 		fputs(separator, output);
 		put_text(drop->key, output);
-		fprintf(output, " %" PRIu64, get_number(drops, drop->key));
+		fprintf(output, " %" PRIu64, read_number(drop));
 		separator = ", ";
 	}
 	fputc('\n', output);
 }
 
+static void print_words(const struct tree *list, const char *separator, FILE *output)
+{
+	if (!list)
+		return;
+	for_each_child(word, list)
+		if (word->text) {
+			fputs(separator, output);
+			put_text(word->text, output);
+		}
+}
+
 static void print_interface(const struct tree *interface, FILE *output)
 {
-	const struct tree *addresses = tree_get(interface, "addresses");
 	const char *bridge = get_text(interface, "bridge"), *name = get_text(interface, "name");
 	const char *mac = get_text(interface, "ethernet-address");
 
@@ -158,12 +172,7 @@ static void print_interface(const struct tree *interface, FILE *output)
 			!get_bool(interface, "up")       ? "down"
 			: get_bool(interface, "carrier") ? "up"
 							 : "no carrier");
-	if (addresses)
-		for_each_child(address, addresses)
-			if (address->text) {
-				fputs(", ", output);
-				put_text(address->text, output);
-			}
+	print_words(tree_get(interface, "addresses"), ", ", output);
 	fputc('\n', output);
 }
 
@@ -202,20 +211,8 @@ static void print_link(const struct tree *link, FILE *output)
 	print_line("not accepted", get_text(link, "refused-offers"), output);
 }
 
-static void print_words(const struct tree *list, const char *separator, FILE *output)
-{
-	if (!list)
-		return;
-	for_each_child(word, list)
-		if (word->text) {
-			fputs(separator, output);
-			put_text(word->text, output);
-		}
-}
-
 static void print_dns(const struct tree *dns, FILE *output)
 {
-	const struct tree *match = tree_get(dns, "match-domains");
 	const char *resolver = get_text(dns, "resolver");
 
 	if (!tree_get(dns, "servers"))
@@ -224,7 +221,7 @@ static void print_dns(const struct tree *dns, FILE *output)
 	print_words(tree_get(dns, "servers"), " ", output);
 	fputs(get_bool(dns, "all-names") ? " for all" : " for", output);
 	if (!get_bool(dns, "all-names")) {
-		print_words(match, " ", output);
+		print_words(tree_get(dns, "match-domains"), " ", output);
 		print_words(tree_get(dns, "search-domains"), " ", output);
 	}
 	if (resolver) {
@@ -328,11 +325,7 @@ static void print_port_notes(const struct tree *port, FILE *output)
 	if (!addresses || !addresses->n)
 		return;
 	fprintf(output, "%-12s", "  addresses");
-	for_each_child(address, addresses)
-		if (address->text) {
-			fputc(' ', output);
-			put_text(address->text, output);
-		}
+	print_words(addresses, " ", output);
 	fputc('\n', output);
 }
 

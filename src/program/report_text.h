@@ -10,7 +10,9 @@
 struct tree;
 
 void put_text(const char *text, FILE *output);
-uint64_t get_number(const struct tree *map, const char *key); /* 0 for null, too */
+/* 0 for null and for what is missing, too. */
+uint64_t read_number(const struct tree *node);
+uint64_t get_number(const struct tree *map, const char *key);
 bool get_bool(const struct tree *map, const char *key);
 const char *get_text(const struct tree *map, const char *key);
 void format_quantity(uint64_t value, const char *unit, char *text, size_t size);

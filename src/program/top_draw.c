@@ -9,7 +9,6 @@
 #include <longwire/packet.h>
 
 #include "base/memory.h"
-#include "base/parse.h"
 #include "base/tree.h"
 #include "program/report_text.h"
 
@@ -40,19 +39,12 @@ static void put_line(struct canvas *canvas, const char *line)
 	fputs(canvas->end, canvas->output);
 }
 
-static uint64_t number_of(const struct tree *node)
-{
-	uint64_t value;
-
-	return node->text && parse_uint(node->text, 0, UINT64_MAX, &value) == 0 ? value : 0;
-}
-
 static uint64_t largest(const struct tree *numbers)
 {
 	uint64_t most = 0;
 
 	for_each_child(one, numbers) {
-		uint64_t value = number_of(one);
+		uint64_t value = read_number(one);
 
 		if (value > most)
 			most = value;
@@ -75,12 +67,12 @@ static void draw_history(const struct tree *history, bool has_utf8, char *text, 
 	if (most == 0)
 		return;
 	for_each_child(one, history) {
-		uint64_t level = number_of(one) * (LEVELS - 1) / most;
+		uint64_t level = read_number(one) * (LEVELS - 1) / most;
 
 		used += (size_t)snprintf(text + used, size - used, "%s",
-					 number_of(one) == 0 ? " "
-					 : has_utf8          ? blocks[level]
-							     : marks[level]);
+					 read_number(one) == 0 ? " "
+					 : has_utf8            ? blocks[level]
+							       : marks[level]);
 		if (used >= size)
 			return;
 	}
