@@ -187,10 +187,8 @@ int command_doctor(const struct arguments *arguments)
 	struct findings *findings = calloc(1, sizeof(*findings));
 	int status = PROGRAM_DONE, r = 0;
 
-	if (!findings) {
-		free(findings);
+	if (!findings)
 		return command_fail(PROGRAM_FAILED, "no memory");
-	}
 	if (arguments->n_words)
 		status = look_file(arguments->words[0], arguments->probe, findings);
 	else

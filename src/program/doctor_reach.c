@@ -27,6 +27,7 @@
 #include "base/bytes.h"
 #include "base/memory.h"
 #include "base/random.h"
+#include "device/checksum.h"
 #include "network/network.h"
 #include "program/doctor.h"
 #include "tls/credentials.h"
@@ -184,17 +185,6 @@ static void ask_hub(int fd, struct doctor_hub *facts)
 
 /* ---- echoes that may not be fragmented */
 
-static uint16_t ones_sum(const uint8_t *data, size_t length)
-{
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i + 1 < length; i += 2)
-		sum += load_be16(data + i);
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t)~sum;
-}
-
 /* Return: whether an echo of so many bytes of IP came back. */
 static bool echo(int fd, const struct sockaddr *to, socklen_t size, size_t packet_length,
 		 uint16_t number)
@@ -205,7 +195,7 @@ static bool echo(int fd, const struct sockaddr *to, socklen_t size, size_t packe
 
 	store_be16(data + 4, 0x4c57);
 	store_be16(data + 6, number);
-	store_be16(data + 2, ones_sum(data, length));
+	store_be16(data + 2, (uint16_t)~checksum_add(0, data, length));
 	if (sendto(fd, data, length, 0, to, size) < 0)
 		return errno == EMSGSIZE; /* the kernel knows better: nothing vanishes */
 	while (wait_for(fd, POLLIN, until_ms)) {
