@@ -148,11 +148,11 @@ static int add_settings(struct tree *map, const struct lw_impairment *settings)
 	const struct {
 		const char *key;
 		uint64_t value;
-		const struct quantity_unit *units;
+		const struct quantity_unit *units; /* NULL: a plain number */
 	} rows[] = {
 		{ "rate", settings->rate, quantity_rate },
 		{ "queue", settings->queue_bytes, quantity_size },
-		{ "queue-packets", settings->queue_packets, quantity_size },
+		{ "queue-packets", settings->queue_packets, NULL },
 		{ "delay", settings->delay_us, quantity_duration },
 		{ "jitter", settings->jitter_us, quantity_duration },
 		{ "correlation", settings->correlation, quantity_share },
@@ -163,24 +163,22 @@ static int add_settings(struct tree *map, const struct lw_impairment *settings)
 		{ "duplicate", settings->duplicate, quantity_share },
 		{ "corrupt", settings->corrupt, quantity_share },
 		{ "reorder", settings->reorder, quantity_share },
+		{ "reorder-gap", settings->reorder_gap, NULL },
 	};
 	struct tree *child;
 	char text[QUANTITY_TEXT_SIZE];
 	int r = tree_add_map(map, "settings", &child);
 
 	for (size_t i = 0; i < ARRAY_SIZE(rows) && r == 0; i++) {
-		bool is_number = !strcmp(rows[i].key, "queue-packets");
-
-		if (rows[i].value && is_number)
-			r = tree_add_uint(child, rows[i].key, rows[i].value);
-		else if (rows[i].value)
-			r = tree_add_text(child, rows[i].key,
-					  quantity_format(rows[i].value, rows[i].units, text));
+		if (!rows[i].value)
+			continue;
+		r = rows[i].units
+			    ? tree_add_text(child, rows[i].key,
+					    quantity_format(rows[i].value, rows[i].units, text))
+			    : tree_add_uint(child, rows[i].key, rows[i].value);
 	}
 	if (r == 0 && settings->jitter_us)
 		r = tree_add_text(child, "distribution", distribution_name(settings->distribution));
-	if (r == 0 && settings->reorder_gap)
-		r = tree_add_uint(child, "reorder-gap", settings->reorder_gap);
 	return r == 0 ? tree_add_uint(child, "seed", settings->seed) : r;
 }
 
