@@ -22,14 +22,14 @@ int privileges_forbid_listening(int control, struct lw_error *ret_error)
 static int add_rules(scmp_filter_ctx filter, int control)
 {
 	static const int never[] = { SCMP_SYS(listen), SCMP_SYS(io_uring_setup) };
-	static const int once[] = { SCMP_SYS(accept), SCMP_SYS(accept4) };
+	static const int elsewhere[] = { SCMP_SYS(accept), SCMP_SYS(accept4) };
 	const struct scmp_arg_cmp other = SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)control);
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(never) && r == 0; i++)
 		r = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EPERM), never[i], 0);
-	for (size_t i = 0; i < ARRAY_SIZE(once) && r == 0; i++)
-		r = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), once[i], 1, &other);
+	for (size_t i = 0; i < ARRAY_SIZE(elsewhere) && r == 0; i++)
+		r = seccomp_rule_add_array(filter, SCMP_ACT_ERRNO(EPERM), elsewhere[i], 1, &other);
 	return r;
 }
 
