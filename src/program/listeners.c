@@ -23,7 +23,9 @@ static int add_rules(scmp_filter_ctx filter, int control)
 {
 	static const int never[] = { SCMP_SYS(listen), SCMP_SYS(io_uring_setup) };
 	static const int elsewhere[] = { SCMP_SYS(accept), SCMP_SYS(accept4) };
-	const struct scmp_arg_cmp other = SCMP_A0(SCMP_CMP_NE, (scmp_datum_t)control);
+	const struct scmp_arg_cmp other = { .arg = 0,
+					    .op = SCMP_CMP_NE,
+					    .datum_a = (scmp_datum_t)control };
 	int r = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(never) && r == 0; i++)
