@@ -81,8 +81,8 @@ LW_API int lw_connection_stop(struct lw_connection *connection, enum lw_stop_rea
  * The machine is about to sleep. Until lw_connection_wake() starts are refused, so that nothing
  * that is stopped for it comes up again before. The provider is told and asked to be quick, or, with
  * disconnect, stopped with LW_STOP_SLEEP; it is not started again by lw_connection_wake(). done runs
- * once, from the loop: when the provider has quiesced or stopped, when his watchdog barks, at once
- * where there is nothing to do, and also by lw_connection_wake() and lw_connection_free().
+ * once: from the loop when the provider has quiesced or stopped, when his watchdog barks, or soon
+ * where there is nothing to do; else from within lw_connection_wake() or lw_connection_free().
  * Return: 0; -EALREADY until lw_connection_wake().
  */
 LW_API LW_MUST_CHECK int lw_connection_sleep(struct lw_connection *connection, bool disconnect,

@@ -267,17 +267,6 @@ int provider_sleep(struct lw_provider *provider, bool disconnect, void (*done)(v
 	return 0;
 }
 
-void provider_wake(struct lw_provider *provider)
-{
-	if (!provider->is_asleep)
-		return;
-	provider->is_asleep = false;
-	provider->is_sleep_due = true;
-	loop_defer(provider->loop, &provider->pass);
-	if (provider_has_run(provider) && provider->ops.wake)
-		provider->ops.wake(provider, provider->user);
-}
-
 /* Whoever waits for us to be quiet is told that we are, or that he need not wait. */
 static void tell_slept(struct lw_provider *provider)
 {
@@ -290,6 +279,18 @@ static void tell_slept(struct lw_provider *provider)
 	completion_retire(&provider->drawer, take_pointer(provider->sleeping));
 	if (done)
 		done(provider->slept_user);
+}
+
+void provider_wake(struct lw_provider *provider)
+{
+	if (!provider->is_asleep)
+		return;
+	provider->is_asleep = false;
+	if (provider_has_run(provider) && provider->ops.wake)
+		provider->ops.wake(provider, provider->user);
+	/* Now: the next sleep may begin before the loop runs, and has a done of its own. */
+	provider->is_sleep_due = true;
+	tell_slept(provider);
 }
 
 /* ---- the deferred pass */

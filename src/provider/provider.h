@@ -31,7 +31,8 @@
  * follow and tells the owner. Calls that change the state only change it; what calls anybody back
  * (ops->stop, answers to settings, replies, the owner's told(), the end of the flow) comes from one
  * deferred pass, so that no provider and no observer is entered again from within its own call. The
- * exceptions are ops->start, ops->message, ops->sleep and ops->wake, called by who asks for them.
+ * exceptions are ops->start, ops->message, ops->sleep and ops->wake, called by who asks for them, and
+ * whoever waits for a sleep that provider_wake() or provider_abandon() ends.
  */
 #ifndef PROVIDER_PROVIDER_H
 #define PROVIDER_PROVIDER_H

@@ -1425,6 +1425,25 @@ static void sleep__twice_with_wake_between__told_twice(void **state)
 	}
 }
 
+static void sleep__again_before_the_loop_ran__each_is_told_of_its_own(void **state)
+{
+	struct lw_completion *former;
+
+	(void)state;
+	go_asleep();
+	former = take_pointer(actor.sleeping);
+	lw_connection_wake(connection);
+	assert_int_equal(lw_connection_sleep(connection, false, count_slept, &actor), 0);
+	dispatch();
+	assert_int_equal(actor.slept, 1);
+	finish(&former, 0);
+	dispatch();
+	assert_int_equal(actor.slept, 1);
+	finish(&actor.sleeping, 0);
+	dispatch();
+	assert_int_equal(actor.slept, 2);
+}
+
 static void sleep__disconnected_for_it__stays_so_until_started_after_waking(void **state)
 {
 	(void)state;
@@ -1631,6 +1650,7 @@ int main(void)
 		LIFE(reasons_and_origins__every_one__has_its_name_and_goes_through),
 		LIFE(sleep__freed_while_asking__let_go_once),
 		LIFE(sleep__twice_with_wake_between__told_twice),
+		LIFE(sleep__again_before_the_loop_ran__each_is_told_of_its_own),
 		LIFE(sleep__disconnected_for_it__stays_so_until_started_after_waking),
 		LIFE(incidents__more_than_are_kept__newest_first_and_rows_counted),
 		LIFE(lw_connection_new__options_table__refused),
