@@ -23,11 +23,11 @@
 #include "loop/loop.h"
 
 static char path_variable[] = "PATH=/usr/local/sbin:/usr/sbin:/usr/bin:/sbin:/bin";
+static char *const environment[] = { path_variable, NULL };
 
 /* What a child is made of; -1 for a descriptor is /dev/null. */
 struct recipe {
 	const char *const *argv;
-	char *environment[CHILD_ENVIRONMENT_MAX + 2];
 	int input, output, errors;
 	pid_t parent;
 };
@@ -57,7 +57,7 @@ static void become(const struct recipe *recipe)
 	sigemptyset(&none);
 	(void)sigprocmask(SIG_SETMASK, &none, NULL);
 	(void)sigaction(SIGPIPE, &standard, NULL);
-	execve(recipe->argv[0], (char *const *)(uintptr_t)recipe->argv, recipe->environment);
+	execve(recipe->argv[0], (char *const *)(uintptr_t)recipe->argv, environment);
 	_exit(127);
 }
 
@@ -69,7 +69,6 @@ static pid_t spawn(struct recipe *recipe)
 	if (access(recipe->argv[0], X_OK) < 0)
 		return -errno;
 	recipe->parent = getpid();
-	recipe->environment[0] = path_variable;
 	pid = fork();
 	if (pid < 0)
 		return -errno;
@@ -216,6 +215,8 @@ int child_run(const char *const *argv, const char *input, uint32_t timeout_ms, c
 
 /* ---- beside the loop */
 
+enum { READ_SIZE = 1024, PIPE_SIZE = 65536 }; /* pipe(7) */
+
 struct child {
 	struct lw_loop *loop;
 	const struct child_ops *ops;
@@ -243,16 +244,21 @@ static void take_byte(struct child *child, char c)
 	child->ops->line(child, child->line, child->user);
 }
 
-static void read_output(struct loop_source *source, uint32_t events)
+/* Return: how much it was; 0 at the end of the output, negative when there is nothing now. */
+static ssize_t read_some(struct child *child)
 {
-	struct child *child = container_of(source, struct child, output);
-	char bytes[1024];
-	ssize_t n = read(source->fd, bytes, sizeof(bytes));
+	char bytes[READ_SIZE];
+	ssize_t n = read(child->output.fd, bytes, sizeof(bytes));
 
-	(void)events;
 	for (ssize_t i = 0; i < n; i++)
 		take_byte(child, bytes[i]);
-	if (n == 0)
+	return n;
+}
+
+static void read_output(struct loop_source *source, uint32_t events)
+{
+	(void)events;
+	if (read_some(container_of(source, struct child, output)) == 0)
 		loop_remove(source);
 }
 
@@ -267,6 +273,10 @@ static void process_ended(struct loop_source *source, uint32_t events)
 	/* What it started shall not outlive it. */
 	(void)kill(-child->pid, SIGKILL);
 	child->pid = 0;
+	/* One that left the group may still hold the pipe, and fill it: no more than it holds. */
+	for (unsigned i = 0; i < PIPE_SIZE / READ_SIZE && read_some(child) > 0; i++)
+		;
+	loop_remove(&child->output);
 	child->ops->ended(child, status, child->user);
 }
 
@@ -303,8 +313,8 @@ static int start(struct child *child, struct recipe *recipe)
 	return watch(child, out[0]);
 }
 
-int child_start(struct lw_loop *loop, const char *const *argv, const char *const *environment,
-		const struct child_ops *ops, void *user, struct child **ret_child)
+int child_start(struct lw_loop *loop, const char *const *argv, const struct child_ops *ops,
+		void *user, struct child **ret_child)
 {
 	struct child *child = calloc(1, sizeof(*child));
 	struct recipe recipe = { .argv = argv };
@@ -316,8 +326,6 @@ int child_start(struct lw_loop *loop, const char *const *argv, const char *const
 	child->ops = ops;
 	child->user = user;
 	child->output.fd = child->process.fd = -1;
-	for (size_t i = 0; environment && environment[i] && i < CHILD_ENVIRONMENT_MAX; i++)
-		recipe.environment[i + 1] = (char *)(uintptr_t)environment[i];
 	r = start(child, &recipe);
 	if (r < 0) {
 		child_free(child);

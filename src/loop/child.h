@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Programs of the system, run as children: never a shell between, always an absolute path, an
- * environment of our own, no descriptor of ours but the three, the usual umask and no blocked
+ * environment of PATH alone, no descriptor of ours but the three, the usual umask and no blocked
  * signals.
  *
  * A child leads a process group, so that what it started ends with it; and it ends when we do,
@@ -17,7 +17,7 @@
 struct child;
 struct lw_loop;
 
-enum { CHILD_ENVIRONMENT_MAX = 8, CHILD_LINE_MAX = 4096 };
+enum { CHILD_LINE_MAX = 4096 };
 
 /*
  * Run argv (ended by NULL; argv[0] is the path) to its end, with input at its standard input, and
@@ -31,14 +31,13 @@ int child_run(const char *const *argv, const char *input, uint32_t timeout_ms, c
 struct child_ops {
 	/* A line of its standard output or error (without the newline), which is cut at CHILD_LINE_MAX. */
 	void (*line)(struct child *child, const char *line, void *user);
-	/* It has ended, by itself. status as of waitpid(2). The last call. */
+	/* It has ended, by itself, and what it said was told. status as of waitpid(2). The last call. */
 	void (*ended)(struct child *child, int status, void *user);
 };
 
-/* Start a child that runs beside the loop. environment: "NAME=value", ended by NULL, added to PATH;
- * NULL: none. 0 or a negative errno. */
-int child_start(struct lw_loop *loop, const char *const *argv, const char *const *environment,
-		const struct child_ops *ops, void *user, struct child **ret_child);
+/* Start a child that runs beside the loop. 0 or a negative errno. */
+int child_start(struct lw_loop *loop, const char *const *argv, const struct child_ops *ops,
+		void *user, struct child **ret_child);
 /* Kill it and what it started, and wait for it; no call comes any more. Accepts NULL. Not from
  * within ops->line. */
 void child_free(struct child *child);

@@ -183,7 +183,7 @@ static int run(struct lease_client *client)
 
 	if (!argv[0])
 		return -ENOENT;
-	return child_start(client->loop, argv, NULL, &child_ops, client, &client->child);
+	return child_start(client->loop, argv, &child_ops, client, &client->child);
 }
 
 static void start_again(struct loop_timer *timer)
