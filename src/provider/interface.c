@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include <longwire/connection.h>
@@ -18,6 +19,7 @@
 #include "base/proxy_settings.h"
 #include "device/device.h"
 #include "flow/flow.h"
+#include "network/dns.h"
 #include "network/fence.h"
 #include "network/network.h"
 #include "network/path.h"
@@ -162,6 +164,17 @@ static int apply_settings(struct interface *interface, const struct network_sett
 	return r < 0 ? failed(r, &error, ret_error) : 0;
 }
 
+/* A lease is of use without its name servers, and nobody chose them: they are not insisted on. */
+static void drop_unusable_servers(struct network_settings *settings)
+{
+	const char *reason = dns_refusal(dns_find(), settings->dns, true);
+
+	if (!reason)
+		return;
+	log_warning("the lease's name servers are not set: %s", reason);
+	free(take_pointer(settings->dns));
+}
+
 /* The same, with what a lease adds to them. */
 static int change_machine(struct interface *interface, const struct network_settings *settings,
 			  struct lw_error *ret_error)
@@ -171,10 +184,13 @@ static int change_machine(struct interface *interface, const struct network_sett
 
 	if (!settings || settings->ipv4 != LW_ADDRESSING_AUTOMATIC || !interface->has_lease)
 		return apply_settings(interface, settings, ret_error);
-	r = lease_settings(settings, &interface->lease, &sum);
+	r = lease_settings(settings, &interface->lease, interface->options.routing.include_all,
+			   &sum);
 	if (r < 0)
 		return error_set(ret_error, r, LW_DOMAIN_TUNNEL, LW_TUNNEL_ERROR_SETTINGS_FAILED,
 				 "no memory for a lease");
+	if (sum.dns && !settings->dns)
+		drop_unusable_servers(&sum);
 	r = apply_settings(interface, &sum, ret_error);
 	network_settings_done(&sum);
 	return r;

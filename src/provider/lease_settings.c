@@ -7,9 +7,7 @@
 #include <string.h>
 
 #include "base/dns_settings.h"
-#include "base/log.h"
 #include "base/settings.h"
-#include "network/dns.h"
 #include "network/lease.h"
 
 enum { MTU_USUAL = 1500 };
@@ -26,14 +24,6 @@ static int add_address(struct network_settings *sum, const struct ip_prefix *add
 	return 0;
 }
 
-static bool has_ipv4_router(const struct network_settings *settings)
-{
-	for (size_t i = 0; i < settings->n_routers; i++)
-		if (settings->routers[i].family == AF_INET)
-			return true;
-	return false;
-}
-
 static bool has_all_of_ipv4(const struct network_settings *settings)
 {
 	for (size_t i = 0; i < settings->n_included_routes; i++)
@@ -46,9 +36,8 @@ static bool has_all_of_ipv4(const struct network_settings *settings)
 static int add_servers(struct network_settings *sum, const struct lease *lease)
 {
 	struct dns_settings *dns;
-	const char *reason;
 
-	if (sum->dns || !lease->n_servers || !has_all_of_ipv4(sum))
+	if (sum->dns || !lease->n_servers)
 		return 0;
 	dns = calloc(1, sizeof(*dns));
 	if (!dns)
@@ -58,18 +47,12 @@ static int add_servers(struct network_settings *sum, const struct lease *lease)
 	dns->n_servers = lease->n_servers;
 	if (lease->domain[0])
 		memcpy(dns->search.items[dns->search.n++], lease->domain, sizeof(lease->domain));
-	reason = dns_refusal(dns_find(), dns, true);
-	if (reason) {
-		log_warning("the lease's name servers are not set: %s", reason);
-		free(dns);
-		return 0;
-	}
 	sum->dns = dns;
 	return 0;
 }
 
 int lease_settings(const struct network_settings *settings, const struct lease *lease,
-		   struct network_settings *ret_sum)
+		   bool includes_all, struct network_settings *ret_sum)
 {
 	struct network_settings sum;
 	uint32_t mtu = settings->mtu ? settings->mtu : MTU_USUAL;
@@ -78,12 +61,12 @@ int lease_settings(const struct network_settings *settings, const struct lease *
 	if (r < 0)
 		return r;
 	r = add_address(&sum, &lease->address);
-	if (lease->router.family && !has_ipv4_router(&sum) &&
-	    sum.n_routers < LW_SETTINGS_ROUTERS_MAX)
+	/* Where addresses are automatic no router of IPv4 is given by hand. */
+	if (lease->router.family && sum.n_routers < LW_SETTINGS_ROUTERS_MAX)
 		sum.routers[sum.n_routers++] = lease->router;
 	if (lease->mtu && lease->mtu < mtu)
 		sum.mtu = lease->mtu;
-	if (r == 0)
+	if (r == 0 && (includes_all || has_all_of_ipv4(&sum)))
 		r = add_servers(&sum, lease);
 	if (r < 0) {
 		network_settings_done(&sum);
