@@ -134,6 +134,10 @@ struct lw_path {
 LW_API LW_MUST_CHECK int lw_provider_path(struct lw_provider *provider, const char *address,
 					  struct lw_path *ret_path);
 
+/* Whether everything goes into the tunnel, whatever its routes: the connection's
+ * include_all_networks. */
+LW_API bool lw_provider_includes_all_networks(const struct lw_provider *provider);
+
 /* The flow of this start: fresh each time, borrowed, valid until stop is finished. */
 LW_API struct lw_packet_flow *lw_provider_packet_flow(struct lw_provider *provider);
 LW_API struct lw_loop *lw_provider_loop(struct lw_provider *provider);

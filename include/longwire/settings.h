@@ -41,9 +41,9 @@ enum {
 
 /*
  * Who is asked for names (Apple: NEDNSSettings). In a full tunnel (the default route of a family is
- * included) the servers are asked for every name. In a split tunnel they are asked for the match
- * domains and what is below them; "" would be every name, and is refused there, because it takes
- * what the tunnel does not carry.
+ * included, or everything is by the connection's include_all_networks) the servers are asked for
+ * every name. In a split tunnel they are asked for the match domains and what is below them; ""
+ * would be every name, and is refused there, because it takes what the tunnel does not carry.
  */
 struct lw_dns_settings {
 	size_t size;

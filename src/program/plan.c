@@ -484,7 +484,8 @@ int plan_tunnel(const struct tunnel_config *config, struct tunnel_plan *plan,
 		r = check_settings(config->layer, &plan->settings, &plan->parsed, errors);
 	}
 	/* Routes that the hub may add can make it a full tunnel: then it is known only later. */
-	if (r == 0 && errors->n == before && !(config->accept & LW_ACCEPT_INCLUDED_ROUTES) &&
+	if (r == 0 && errors->n == before && !config->include_all_networks &&
+	    !(config->accept & LW_ACCEPT_INCLUDED_ROUTES) &&
 	    network_settings_check_dns(&plan->parsed, &error) < 0)
 		schema_error(errors, NULL, "settings", "%s", error.text);
 	if (r == 0 && errors->n > before)

@@ -403,6 +403,11 @@ const char *lw_provider_interface(struct lw_provider *provider)
 	return provider->flow ? lw_packet_flow_name(provider->flow) : "";
 }
 
+bool lw_provider_includes_all_networks(const struct lw_provider *provider)
+{
+	return provider->options.routing.include_all;
+}
+
 int lw_provider_path(struct lw_provider *provider, const char *address, struct lw_path *ret_path)
 {
 	struct lw_path told = { .size = sizeof(told) };

@@ -218,7 +218,7 @@ static void decide_dns(struct decision *decision, const struct offer *offer)
 	struct accepted *accepted = decision->accepted;
 	const struct dns_settings *dns = local ? local->dns : NULL;
 
-	accepted->is_full = is_full(decision);
+	accepted->is_full = decision->acceptance->includes_all || is_full(decision);
 	if (!dns && offer->dns_fault[0]) {
 		refuse(decision, "dns", offer->dns_fault);
 	} else if (!dns && offer->dns) {

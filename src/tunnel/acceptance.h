@@ -30,8 +30,9 @@ enum { ACCEPTANCE_TEXT_SIZE = 240 };
 
 struct acceptance {
 	enum lw_layer layer;
-	unsigned accept;                      /* enum lw_accept; 0: the layer's default */
-	uint32_t mtu;                         /* the tunnel's own; 0: none */
+	unsigned accept;   /* enum lw_accept; 0: the layer's default */
+	bool includes_all; /* everything goes into the tunnel, whatever its routes */
+	uint32_t mtu;      /* the tunnel's own; 0: none */
 	const struct network_settings *local; /* may be NULL */
 	const struct ip_address *hub;         /* outer address; NULL: unknown */
 	const struct pin *identity;

@@ -68,6 +68,7 @@ static void apply_offer(struct lw_tunnel *tunnel, const struct offer *offer)
 	const struct acceptance acceptance = {
 		.layer = tunnel->layer,
 		.accept = tunnel->accept,
+		.includes_all = lw_provider_includes_all_networks(tunnel->provider),
 		.mtu = tunnel->mtu,
 		.local = &tunnel->local,
 		.hub = ip_address_of_sockaddr((const struct sockaddr *)&tunnel->peer, &hub) < 0

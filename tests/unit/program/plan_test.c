@@ -236,6 +236,44 @@ static void plan_tunnel__everything_wrong__everything_told(void **state)
 	config_done(&config);
 }
 
+static void plan_tunnel__servers_of_every_name__only_where_everything_goes(void **state)
+{
+	static const struct {
+		const char *keys;
+		bool is_taken;
+	} rows[] = {
+		{ "settings: {dns: {servers: [10.0.0.53], match-domains: [\"\"]}}\n", false },
+		{ "settings: {dns: {servers: [10.0.0.53]}}\n", false },
+		{ "settings: {dns: {servers: [10.0.0.53], match-domains: [\"\"]}}\n"
+		  "include-all-networks: true\n",
+		  true },
+		{ "settings: {dns: {servers: [10.0.0.53]}}\ninclude-all-networks: true\n", true },
+		{ "settings: {included-routes: [0.0.0.0/0], dns: {servers: [10.0.0.53]}}\n", true },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct schema_errors errors = { .file = "test" };
+		struct tunnel_plan plan;
+		struct config config;
+		char text[512];
+
+		snprintf(text, sizeof(text),
+			 "layer: ip\nhub: {address: \"192.0.2.1:1\", pin: \"@\"}\n"
+			 "identity: me.pem\ninterface: {name: lw3}\n%s",
+			 rows[i].keys);
+		parse(text, &config);
+		assert_int_equal(plan_tunnel(&config.tunnel, &plan, &errors),
+				 rows[i].is_taken ? 0 : -EINVAL);
+		if (rows[i].is_taken)
+			plan_tunnel_done(&plan);
+		else
+			assert_non_null(strstr(errors.text, "dns.match-domains: "));
+		schema_errors_done(&errors);
+		config_done(&config);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -245,6 +283,7 @@ int main(void)
 		cmocka_unit_test(plan_hub__no_interface__nothing_of_the_machine),
 		cmocka_unit_test(plan_tunnel__settings__mapped),
 		cmocka_unit_test(plan_tunnel__everything_wrong__everything_told),
+		cmocka_unit_test(plan_tunnel__servers_of_every_name__only_where_everything_goes),
 	};
 
 	return cmocka_run_group_tests_name("program/plan", tests, make_identity, remove_identity);

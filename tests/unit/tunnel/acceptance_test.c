@@ -212,6 +212,40 @@ static void bridged__ethernet__gets_neither_mac_nor_addresses(void **state)
 	accepted_done(&a);
 }
 
+/* Offered servers, whose match domain is "", without a default route. */
+static void dns_of_every_name__table__only_where_everything_goes(void **state)
+{
+	static char routes[1][OFFER_TEXT] = { "10.0.0.0/8" };
+	const unsigned accept = LW_ACCEPT_DNS | LW_ACCEPT_INCLUDED_ROUTES;
+
+	(void)state;
+	for (int i = 0; i < 4; i++) {
+		bool includes_all = i & 1, has_domains = i & 2;
+		struct dns_settings dns = { .n_servers = 1, .matches_all = !has_domains };
+		const struct offer offer = { .included_routes = routes,
+					     .n_included_routes = 1,
+					     .dns = &dns };
+		const struct acceptance acceptance = { .layer = LW_LAYER_IP,
+						       .accept = accept,
+						       .includes_all = includes_all,
+						       .hub = &hub,
+						       .identity = &identity };
+		struct accepted a;
+
+		assert_int_equal(ip_address_parse("10.0.0.53", &dns.servers[0]), 0);
+		if (has_domains)
+			assert_int_equal(
+				domain_parse("corp.example", dns.match.items[dns.match.n++]), 0);
+		assert_int_equal(acceptance_decide(&acceptance, &offer, &a), 0);
+		assert_int_equal(a.dns_value != NULL, includes_all || has_domains);
+		assert_int_equal(strstr(a.refused, "every name, of a tunnel") != NULL, i == 0);
+		/* The hub's own name is one of those that would be asked of them. */
+		assert_int_equal(dns_settings_take(a.dns_value, a.is_full, "hub.example.net"),
+				 includes_all);
+		accepted_done(&a);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +259,7 @@ int main(void)
 		cmocka_unit_test(router_and_overhead__only_what_is_written_here),
 		cmocka_unit_test(host__ethernet__gets_a_mac_of_its_identity),
 		cmocka_unit_test(bridged__ethernet__gets_neither_mac_nor_addresses),
+		cmocka_unit_test(dns_of_every_name__table__only_where_everything_goes),
 	};
 
 	if (ip_address_parse("192.0.2.1", &hub) < 0)
