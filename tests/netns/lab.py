@@ -7,6 +7,7 @@ SIGTERM; nothing that they made is left; no sanitizer spoke; logs are short.
 """
 import contextlib
 import ctypes
+import glob
 import json
 import os
 import re
@@ -36,6 +37,14 @@ class Failure(Exception):
 
 class Skip(Exception):
     """Why a test cannot run here."""
+
+
+def alone(reason):
+    """A test that runs while no other does, and why."""
+    def mark(test):
+        test.alone = reason
+        return test
+    return mark
 
 
 def expect(condition, text):
@@ -432,21 +441,44 @@ def went_out(port):
     return port['sent']['packets'] - sum(drops.get(r, 0) for r in ('queue-full', 'queue-late', 'port-down', 'handoff-full'))
 
 
+def remove_traces(prefix):
+    """What a lab left that was killed: processes, namespaces, mounts, files."""
+    names = [line.split()[0] for line in run('ip', 'netns', 'list').stdout.splitlines()]
+    for name in [name for name in names if name.startswith(f'{prefix}-')]:
+        for pid in run('ip', 'netns', 'pids', name, check=False).stdout.split():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(int(pid), signal.SIGKILL)
+        run('ip', 'netns', 'del', name, check=False)
+    for folder in glob.glob(f'{tempfile.gettempdir()}/{prefix}-*') + glob.glob(f'/run/longwire/{prefix}-*'):
+        with open('/proc/self/mounts', encoding='utf-8') as mounts:
+            for mounted in [line.split()[1] for line in mounts]:
+                if mounted.startswith(f'{folder}/'):
+                    run('umount', '-l', mounted, check=False)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def remove_leftovers():
+    """What labs left whose processes are gone."""
+    names = run('ip', 'netns', 'list').stdout.splitlines()
+    names += [os.path.basename(path) for path in glob.glob(f'{tempfile.gettempdir()}/{PREFIX}*') +
+              glob.glob(f'/run/longwire/{PREFIX}*')]
+    for pid in {found.group(1) for found in (re.match(rf'{PREFIX}(\d+)-', name) for name in names) if found}:
+        if not os.path.exists(f'/proc/{pid}'):
+            remove_traces(f'{PREFIX}{pid}')
+
+
 class Lab:
     """All namespaces of one test. The machines see each other on the network 192.0.2.0/24 and 2001:db8::/64."""
 
-    _count = 0
-
     def __init__(self, build=None):
-        Lab._count += 1
-        self.prefix = f'{PREFIX}{os.getpid()}-{Lab._count}'
+        self.prefix = f'{PREFIX}{os.getpid()}'
         self.build = os.path.join(TOP, build or os.environ.get('LW_BUILD', 'build/dev'))
         self.program = os.environ.get('LW_PROGRAM', os.path.join(self.build, 'src/program/longwire'))
         self.namespaces, self.processes, self.instances, self.sockets = {}, [], [], []
         self.folder = None
 
     def __enter__(self):
-        self.folder = tempfile.mkdtemp(prefix=f'{PREFIX}-')
+        self.folder = tempfile.mkdtemp(prefix=f'{self.prefix}-')
         return self
 
     def __exit__(self, kind, error, trace):

@@ -2,7 +2,7 @@
 """What breaks, and how it comes back."""
 import time
 
-from lab import Instance, expect, expect_equal, join, two_lans, wait_until
+from lab import Instance, alone, expect, expect_equal, join, two_lans, wait_until
 from services import Transfer
 
 DEAD_SECONDS = 10
@@ -47,6 +47,7 @@ def test_killed_hub_comes_back_and_inner_tcp_survives(lab):
     expect_equal(b.link('lw0')['master'], 'br0', 'and in the bridge')
 
 
+@alone('twenty handshakes have three seconds')
 def test_twenty_clients_are_back_three_seconds_after_the_hub(lab):
     names = [f'c{number}' for number in range(20)]
     hub, machine = lab.machine('hub', 1), lab.machine('many', 2)

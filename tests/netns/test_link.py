@@ -3,7 +3,7 @@
 import json
 import re
 
-from lab import expect, expect_equal, join, two_lans, wait_until
+from lab import alone, expect, expect_equal, join, two_lans, wait_until
 
 
 def joined(lab, **hub):
@@ -32,6 +32,7 @@ def impairment(lab, port, direction):
     return [row for row in lab.hub.report()['impairments'] if (row['port'], row['direction']) == (port, direction)][0]
 
 
+@alone('it measures milliseconds')
 def test_delay_and_jitter_are_what_ping_sees(lab):
     joined(lab)
     base, _ = ping(lab, 20)
@@ -61,6 +62,7 @@ def test_loss_from_the_configuration_is_counted(lab):
     expect_equal(row['settings'], {'loss': '30%', 'seed': 9}, 'settings as they were written')
 
 
+@alone('it measures a rate')
 def test_rate_is_what_iperf3_gets(lab):
     joined(lab)
     link(lab, 'branch', 'in', 'rate=20mbit', 'queue=64k')
@@ -75,6 +77,7 @@ def test_rate_is_what_iperf3_gets(lab):
     expect(impairment(lab, 'branch', 'in')['full'] > 1000, 'the rest is counted')
 
 
+@alone('it measures milliseconds')
 def test_several_workers_keep_the_link(lab):
     """Whichever worker a packet comes in on, it goes through the link once, and in order."""
     a, b = two_lans(lab)

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The README as a newcomer follows it, by the letter: its commands, in its order, on the machines that it names."""
+import fcntl
 import json
 import os
 import re
@@ -119,10 +120,18 @@ def test_ip_set_up_of_the_readme(lab):
 
 
 def quickstart(lab, *arguments):
-    if any(line.startswith('lwq-') for line in run('ip', 'netns', 'list').stdout.splitlines()):
-        raise Skip('a quickstart is running on this machine')
-    said = run(f'{TOP}/configs/quickstart', '--megabytes', '8', *arguments, timeout=80, check=False,
-               env={**os.environ, 'LW_PROGRAM': lab.program})
+    """Its names are fixed: one at a time on this machine, and not beside that of somebody else."""
+    command = f'{TOP}/configs/quickstart'
+    with open('/run/lock/longwire-quickstart', 'w', encoding='utf-8') as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if any(line.startswith('lwq-') for line in run('ip', 'netns', 'list').stdout.splitlines()):
+            raise Skip('a quickstart is running on this machine')
+        try:
+            said = run(command, '--megabytes', '8', *arguments, timeout=80, check=False,
+                       env={**os.environ, 'LW_PROGRAM': lab.program})
+        except BaseException:
+            run(command, '--remove')
+            raise
     expect_equal(said.returncode, 0, f'exit status, after {said.stdout[-3000:]}')
     expect('All of it worked.' in said.stdout and 'nothing is left' in said.stdout, said.stdout[-3000:])
 

@@ -6,7 +6,7 @@ import time
 
 import yaml
 
-from lab import TOP, Instance, expect, expect_equal, wait_until
+from lab import TOP, Instance, alone, expect, expect_equal, wait_until
 
 # What may be seen outside: the tunnel itself, and what a link needs to find neighbours.
 INNER = 'not arp and not icmp6 and not (ip6 and ip6[6] = 0) and not (tcp port 8443)'
@@ -397,6 +397,7 @@ def second_link(lab):
     laptop.sysctl('net.ipv4.conf.all.arp_ignore', 1)
 
 
+@alone('it measures a pause')
 def test_better_path_is_taken_without_a_pause(lab):
     laptop = internet(lab, include_all_networks=True)
     second_link(lab)

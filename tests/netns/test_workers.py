@@ -3,7 +3,7 @@
 import json
 import os
 
-from lab import Failure, Instance, expect, expect_equal, join, two_lans, wait_until
+from lab import Failure, Instance, alone, expect, expect_equal, join, two_lans, wait_until
 
 
 def wide_lans(lab, workers, streams, granted=None):
@@ -47,6 +47,7 @@ def iperf(lab, *options):
     return json.loads(out)
 
 
+@alone('it compares shares of the throughput')
 def test_four_streams_on_multi_queue_taps_carry_many_flows(lab):
     a, b = wide_lans(lab, workers=2, streams=4)
     hub, tunnel = join(lab, a, b)
