@@ -157,6 +157,11 @@ static int take_descriptor(int descriptor, int *ret_fd, struct lw_error *ret_err
 	if (flags >= 0 && (flags & O_ACCMODE) == O_RDONLY)
 		return error_set(ret_error, -EBADF, LW_DOMAIN_SYSTEM, EBADF,
 				 "capture: descriptor %d is not open for writing", descriptor);
+	/* One that is ready may still make a write wait, for as long as nobody reads. */
+	if (isatty(descriptor))
+		return error_set(ret_error, -EOPNOTSUPP, LW_DOMAIN_SYSTEM, EOPNOTSUPP,
+				 "capture: descriptor %d is a terminal; use a file or a pipe",
+				 descriptor);
 	*ret_fd = fcntl(descriptor, F_DUPFD_CLOEXEC, 3);
 	return *ret_fd < 0 ? error_errno(ret_error, errno, "capture: descriptor %d", descriptor)
 			   : 0;

@@ -3,6 +3,7 @@
 #include "capture/output.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
@@ -32,6 +33,14 @@ void output_done(struct output *output)
 	output->blocks = NULL;
 }
 
+/* As the shell's >> opens it: writes go there, wherever the offset is. */
+static bool begins_at_end(int fd)
+{
+	int flags = fcntl(fd, F_GETFL);
+
+	return flags >= 0 && (flags & O_APPEND);
+}
+
 void output_open(struct output *output, int fd)
 {
 	struct stat status;
@@ -45,7 +54,7 @@ void output_open(struct output *output, int fd)
 	output->is_named = output->is_regular && status.st_nlink > 0;
 	output->whole = 0;
 	if (output->is_regular)
-		output->whole = lseek(fd, 0, SEEK_CUR);
+		output->whole = lseek(fd, 0, begins_at_end(fd) ? SEEK_END : SEEK_CUR);
 }
 
 void output_close(struct output *output)

@@ -9,7 +9,8 @@
  * file that was unlinked (its folder was deleted) or made shorter by somebody has failed as well:
  * going on would fill a disk where nobody can read it. A pipe or socket is written in pieces that it
  * has room for, so that the thread never hangs in a write: while its reader does not read, interrupt
- * ends the waiting, and RELEASE_MS later the output fails.
+ * ends the waiting, and RELEASE_MS later the output fails. Terminals promise no such room and are not
+ * for this.
  */
 #ifndef CAPTURE_OUTPUT_H
 #define CAPTURE_OUTPUT_H
@@ -55,7 +56,8 @@ struct output {
 int output_init(struct output *output, int interrupt);
 /* Flushes and closes. */
 void output_done(struct output *output);
-/* Take fd; blocks go there from now on. A regular file is written from its present place. */
+/* Take fd; blocks go there from now on. A regular file is written from its present place, or from its
+ * end (O_APPEND). */
 void output_open(struct output *output, int fd);
 /* Flush, and let go of the file. */
 void output_close(struct output *output);

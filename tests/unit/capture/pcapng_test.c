@@ -10,10 +10,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pcap/pcap.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <longwire/capture.h>
@@ -359,6 +362,27 @@ static void descriptor__read_only__refused(void **state)
 	close(options.descriptor);
 }
 
+static void descriptor__terminal__refused(void **state)
+{
+	struct lw_capture_options options = { .size = sizeof(options), .layer = LW_LAYER_IP };
+	const struct lw_capture_options recorder = { .size = sizeof(recorder),
+						     .layer = LW_LAYER_IP,
+						     .recorder_bytes = LW_CAPTURE_RECORDER_MIN };
+	int terminal = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	struct lw_capture *capture = NULL;
+	struct lw_error error;
+
+	(void)state;
+	assert_true(terminal >= 0);
+	options.descriptor = terminal;
+	assert_int_equal(lw_capture_open(&options, &capture, &error), -EOPNOTSUPP);
+	assert_non_null(strstr(error.text, "is a terminal; use a file or a pipe"));
+	assert_int_equal(lw_capture_open(&recorder, &capture, &error), 0);
+	assert_int_equal(lw_capture_dump(capture, terminal), -EOPNOTSUPP);
+	lw_capture_close(capture);
+	close(terminal);
+}
+
 static unsigned packets_in(const char *path, int *ret_end)
 {
 	char error[PCAP_ERRBUF_SIZE];
@@ -506,6 +530,48 @@ static void file__unlinked_or_cut_by_somebody__stopped_and_said(void **state)
 	}
 }
 
+static int open_at_end(const struct fixture *fixture)
+{
+	int fd = open(fixture->path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+
+	assert_true(fd >= 0);
+	assert_int_equal(lseek(fd, 0, SEEK_CUR), 0);
+	return fd;
+}
+
+/* As the shell's >> does: a section behind what is there, and of a failure only that is cut. */
+static void descriptor__that_appends__written_and_cut_behind_what_is_there(void **state)
+{
+	struct fixture *fixture = *state;
+	struct rlimit limit, before;
+	struct stat status;
+	uint8_t frame[1000] = { 7 };
+	int end;
+
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+	for (unsigned round = 0; round < 3; round++) {
+		int fd = open_at_end(fixture);
+		struct lw_capture *capture =
+			open_capture(fixture, (struct lw_capture_options){ .descriptor = fd });
+
+		close(fd);
+		see(fixture, LW_CAPTURE_DEVICE_IN, frame, sizeof(frame), "lw0", true, LW_DROP_NONE);
+		if (round == 2) { /* in the middle of the packet */
+			assert_int_equal(stat(fixture->path, &status), 0);
+			limit = (struct rlimit){ (rlim_t)status.st_size + 500, before.rlim_max };
+			signal(SIGXFSZ, SIG_IGN);
+			assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+			assert_int_equal(lw_capture_flush(capture), -EFBIG);
+		} else {
+			assert_int_equal(lw_capture_flush(capture), 0);
+		}
+		lw_capture_close(capture);
+	}
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+	assert_int_equal(packets_in(fixture->path, &end), 2);
+	assert_int_equal(end, PCAP_ERROR_BREAK);
+}
+
 static void descriptor__of_a_file_without_a_name__is_written(void **state)
 {
 	struct fixture *fixture = *state;
@@ -598,10 +664,12 @@ int main(void)
 		TEST(selectors__ports_peers_reasons__only_those_are_seen),
 		TEST(options__impossible__refused_with_a_sentence),
 		TEST(descriptor__read_only__refused),
+		TEST(descriptor__terminal__refused),
 		TEST(pipe__reader_there__gets_everything),
 		TEST(pipe__reader_asleep__path_goes_on_and_close_returns),
 		TEST(pipe__reader_gone__stopped_and_said),
 		TEST(packets__as_many_as_asked__then_ended_in_order),
+		TEST(descriptor__that_appends__written_and_cut_behind_what_is_there),
 		TEST(descriptor__of_a_file_without_a_name__is_written),
 		TEST(file__unlinked_or_cut_by_somebody__stopped_and_said),
 	};
