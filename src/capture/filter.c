@@ -44,6 +44,9 @@ struct word {
 	size_t length;
 };
 
+/* Of an expression in an error. */
+enum { QUOTED_MAX = 100 };
+
 static const char digits[] = "0123456789";
 static const char hex_digits[] = "0123456789abcdefABCDEF";
 static const char word_characters[] =
@@ -169,38 +172,64 @@ static bool is_admitted(struct word word, struct word previous)
 	return word_is(previous, "portrange") && is_number_range(word);
 }
 
-static int refuse_word(struct word word, struct lw_error *ret_error)
+/* The expression that an error is about, of which one line is enough. */
+struct quoted {
+	char text[QUOTED_MAX + 6];
+};
+
+static struct quoted quote(const char *text, size_t length)
+{
+	bool is_long = length > QUOTED_MAX;
+	struct quoted quoted;
+
+	snprintf(quoted.text, sizeof(quoted.text), "\"%.*s%s\"",
+		 (int)(is_long ? QUOTED_MAX : length), text, is_long ? "..." : "");
+	return quoted;
+}
+
+static int refuse_word(const char *text, struct word word, struct lw_error *ret_error)
 {
 	return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
-			 "capture filter: '%.*s': names are not looked up; allowed are keywords of "
+			 "capture filter: %s: %s: names are not looked up; allowed are keywords of "
 			 "pcap-filter(7), numbers and addresses",
-			 (int)MIN(word.length, (size_t)64), word.text);
+			 quote(text, strlen(text)).text, quote(word.text, word.length).text);
+}
+
+static int refuse_character(const char *text, char character, struct lw_error *ret_error)
+{
+	return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+			 "capture filter: %s: character 0x%02x is not allowed",
+			 quote(text, strlen(text)).text, (unsigned char)character);
+}
+
+/* Return: the run of characters at text; of no length: an operator, or what is none. */
+static struct word word_at(const char *text)
+{
+	/* A dash at the beginning of a word is the operator. */
+	return (struct word){ text, *text == '-' ? 0 : strspn(text, word_characters) };
 }
 
 int filter_check(const char *text, struct lw_error *ret_error)
 {
 	struct word previous = { "", 0 };
+	const char *at = text;
 
 	if (strlen(text) > LW_CAPTURE_FILTER_MAX)
 		return error_set(ret_error, -E2BIG, LW_DOMAIN_CONFIGURATION, E2BIG,
 				 "capture filter: longer than %d bytes", LW_CAPTURE_FILTER_MAX);
-	while (*text) {
-		struct word word = { text, strspn(text, word_characters) };
+	while (*at) {
+		struct word word = word_at(at);
 
-		/* A dash at the beginning of a word is the operator. */
-		if (word.length == 0 || *text == '-') {
-			if (!strchr(operators, *text))
-				return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION,
-						 EINVAL,
-						 "capture filter: character 0x%02x is not allowed",
-						 (unsigned char)*text);
-			text++;
+		if (word.length == 0) {
+			if (!strchr(operators, *at))
+				return refuse_character(text, *at, ret_error);
+			at++;
 			continue;
 		}
 		if (!is_admitted(word, previous))
-			return refuse_word(word, ret_error);
+			return refuse_word(text, word, ret_error);
 		previous = word;
-		text += word.length;
+		at += word.length;
 	}
 	return 0;
 }
@@ -213,12 +242,56 @@ static uint64_t thread_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
+/* Return: how many bytes at the beginning of text are an expression by themselves; 0: none. */
+static size_t understood(pcap_t *pcap, const char *text)
+{
+	uint64_t start_ns = thread_ns();
+	char begin[QUOTED_MAX + 1];
+	size_t end = 0, best = 0;
+
+	while (text[end]) {
+		struct bpf_program program;
+
+		end += MAX(word_at(text + end).length, (size_t)1);
+		if (end > QUOTED_MAX ||
+		    thread_ns() - start_ns > FILTER_COMPILE_MS_MAX * UINT64_C(1000000))
+			break;
+		memcpy(begin, text, end);
+		begin[end] = '\0';
+		if (pcap_compile(pcap, &program, begin, false, PCAP_NETMASK_UNKNOWN) < 0)
+			continue;
+		pcap_freecode(&program);
+		best = begin[end - 1] == ' ' ? best : end;
+	}
+	return best;
+}
+
+/* libpcap names what it does not like but for errors of syntax: of these it does not even say where. */
+static int refuse_expression(pcap_t *pcap, const char *text, struct lw_error *ret_error)
+{
+	struct quoted whole = quote(text, strlen(text)), begin;
+	char why[PCAP_ERRBUF_SIZE];
+	size_t end;
+
+	snprintf(why, sizeof(why), "%s", pcap_geterr(pcap));
+	if (!strstr(why, "syntax error"))
+		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+				 "capture filter: %s: %.200s", whole.text, why);
+	end = understood(pcap, text);
+	begin = quote(text, end);
+	text += end;
+	text += strspn(text, " ");
+	return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
+			 "capture filter: %s: syntax error%s%s%s%s; see pcap-filter(7)", whole.text,
+			 end ? " after " : "", end ? begin.text : "", *text ? ", at " : "",
+			 *text ? quote(text, strlen(text)).text : "");
+}
+
 static int compile(pcap_t *pcap, const char *text, bool optimise, struct bpf_program *ret_program,
 		   struct lw_error *ret_error)
 {
 	if (pcap_compile(pcap, ret_program, text, optimise, PCAP_NETMASK_UNKNOWN) < 0)
-		return error_set(ret_error, -EINVAL, LW_DOMAIN_CONFIGURATION, EINVAL,
-				 "capture filter: %s", pcap_geterr(pcap));
+		return refuse_expression(pcap, text, ret_error);
 	return 0;
 }
 
@@ -242,9 +315,10 @@ static int compile_within_limits(pcap_t *pcap, const char *text, struct bpf_prog
 	    thread_ns() - start_ns > FILTER_COMPILE_MS_MAX * UINT64_C(1000000)) {
 		pcap_freecode(&program);
 		return error_set(ret_error, -E2BIG, LW_DOMAIN_CONFIGURATION, E2BIG,
-				 "capture filter: too complex; allowed are %d instructions and %d "
-				 "ms to compile",
-				 FILTER_INSTRUCTIONS_MAX, FILTER_COMPILE_MS_MAX);
+				 "capture filter: %s: too complex; allowed are %d instructions and "
+				 "%d ms to compile",
+				 quote(text, strlen(text)).text, FILTER_INSTRUCTIONS_MAX,
+				 FILTER_COMPILE_MS_MAX);
 	}
 	*ret_program = program;
 	return 0;

@@ -14,6 +14,16 @@
  * What libpcap does with 4 KiB may still take seconds, because its optimiser is worse than
  * quadratic. It sees only programs that are short before it; the rest are refused when they were
  * slow to make (100 ms of this thread) or are too long to run for each packet.
+ *
+ * An error quotes the expression. libpcap names the word that it does not like ("port 70000"), but of
+ * an error of syntax it says no more than that: then what is an expression by itself, from the
+ * beginning, is found by trying, and what follows it is quoted.
+ *
+ * What a filter judges is the packet as the path carries it, a super-frame as one: len is what the
+ * kernel gave, and its headers are those of all its segments. To judge each segment, as the file
+ * shows it, would mean to cut every super-frame on the path, whether or not it is wanted (a segment
+ * may be `less 200` where the whole is not): 64 KiB copied to find out that it is no ARP. And what
+ * was matched could not be counted against what was seen.
  */
 #ifndef CAPTURE_FILTER_H
 #define CAPTURE_FILTER_H

@@ -5,6 +5,12 @@
  * A format encodes into an output (capture/output.h), one whole block at a time, and knows nothing
  * of threads, lanes or files. Where the output has failed it does nothing; who writes looks at the
  * output's error.
+ *
+ * pcapng says whose a packet is by its interface block: one for each port, with the peer's name, by
+ * which Wireshark filters. There is no name resolution block. The addresses that belong to peers are
+ * those outside, which no captured packet has; those inside belong to hosts, of which a peer may
+ * have a LAN full, that come, go and move within a file, while such a block gives an address one
+ * name for all of it, which Wireshark (where asked to resolve) shows in place of the address.
  */
 #ifndef CAPTURE_FORMAT_H
 #define CAPTURE_FORMAT_H

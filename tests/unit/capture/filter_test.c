@@ -168,21 +168,55 @@ static void resolver_spy__libpcap_alone__sees_lookups(void **state)
 	pcap_close(pcap);
 }
 
-static void filter_new__syntax_error__told_in_libpcaps_words(void **state)
+static void filter_new__wrong_expression__quoted_with_the_place(void **state)
 {
-	static const char *const broken[] = { "arp and",    "host",           "(((",      "ip[",
-					      "port 70000", "host 300.1.1.1", "vlan 5000" };
+	static const struct {
+		const char *text, *said;
+	} wrong[] = {
+		{ "arp or or", "\"arp or or\": syntax error after \"arp\", at \"or or\"; see" },
+		{ "arp and", "\"arp and\": syntax error after \"arp\", at \"and\"; see" },
+		{ "tcp port 80)", "syntax error after \"tcp port 80\", at \")\"; see" },
+		{ "(((", "\"(((\": syntax error, at \"(((\"; see pcap-filter(7)" },
+		{ "ip[", "syntax error after \"ip\", at \"[\"; see" },
+		{ "-", "syntax error, at \"-\"; see" },
+		{ "host example.net", "\"host example.net\": \"example.net\": names are not" },
+		{ "arp or $x", "\"arp or $x\": character 0x24 is not allowed" },
+		{ "arp or \n\xff", "character 0xff is not allowed" },
+		{ "port 70000", "\"port 70000\": illegal port number 70000" },
+		{ "host 300.1.1.1", "300.1.1.1" },
+		{ "vlan 5000", "5000" },
+		{ "host", "\"host\": " },
+	};
+	struct lw_error error;
 
 	(void)state;
-	for (size_t i = 0; i < ARRAY_SIZE(broken); i++) {
+	for (size_t i = 0; i < ARRAY_SIZE(wrong); i++) {
 		struct filter *filter = NULL;
-		struct lw_error error = { .domain = LW_DOMAIN_NONE };
 
-		assert_int_equal(filter_new(LW_LAYER_ETHERNET, broken[i], &filter, &error),
+		assert_int_equal(filter_new(LW_LAYER_ETHERNET, wrong[i].text, &filter, &error),
 				 -EINVAL);
 		assert_null(filter);
-		assert_true(strlen(error.text) > strlen("capture filter: "));
+		assert_ptr_equal(strstr(error.text, "capture filter: \""), error.text);
+		if (!strstr(error.text, wrong[i].said))
+			fail_msg("%s: %s", wrong[i].text, error.text);
 	}
+}
+
+/* However long: what is quoted is bounded, and where is searched near the beginning only. */
+static void filter_new__long_wrong_expression__a_line_of_it_quoted(void **state)
+{
+	static char text[LW_CAPTURE_FILTER_MAX + 1];
+	struct filter *filter = NULL;
+	struct lw_error error;
+	size_t length = 0;
+
+	(void)state;
+	while (length + 8 < sizeof(text))
+		length += (size_t)snprintf(text + length, sizeof(text) - length, "arp or ");
+	assert_int_equal(filter_new(LW_LAYER_ETHERNET, text, &filter, &error), -EINVAL);
+	assert_non_null(strstr(error.text, "...\": syntax error after \"arp or arp or "));
+	assert_non_null(strstr(error.text, "...\"; see pcap-filter(7)"));
+	assert_true(strlen(error.text) < LW_ERROR_TEXT_SIZE - 1);
 }
 
 static void filter_check__length__bounded_on_both_sides(void **state)
@@ -274,7 +308,8 @@ int main(void)
 		cmocka_unit_test(filter_new__only_known_words__compiled_without_lookup),
 		cmocka_unit_test(filter_new__anything_like_a_name__refused_without_lookup),
 		cmocka_unit_test(resolver_spy__libpcap_alone__sees_lookups),
-		cmocka_unit_test(filter_new__syntax_error__told_in_libpcaps_words),
+		cmocka_unit_test(filter_new__wrong_expression__quoted_with_the_place),
+		cmocka_unit_test(filter_new__long_wrong_expression__a_line_of_it_quoted),
 		cmocka_unit_test(filter_check__length__bounded_on_both_sides),
 		cmocka_unit_test(filter_new__program_too_long__refused),
 		cmocka_unit_test(filter_new__deep_parentheses__error_or_filter_but_no_crash),

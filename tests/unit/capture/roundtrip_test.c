@@ -14,6 +14,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <longwire/capture.h>
@@ -191,9 +192,7 @@ static void compare(struct fixture *fixture)
 		assert_int_equal(header->len, expected->length);
 		assert_int_equal(header->caplen, expected->kept);
 		assert_memory_equal(data, expected->data, expected->kept);
-		assert_true(
-			header->ts.tv_sec > last.tv_sec ||
-			(header->ts.tv_sec == last.tv_sec && header->ts.tv_usec >= last.tv_usec));
+		assert_false(timercmp(&header->ts, &last, <));
 		last = header->ts;
 	}
 	assert_int_equal(end, PCAP_ERROR_BREAK);
@@ -235,6 +234,56 @@ static void roundtrip__any_packets__come_out_as_they_went_in(void **state)
 	}
 }
 
+/* ---- Filters */
+
+/* What a filter judges is one packet, as the path has it; what the file shows is its segments. */
+static void filter__super_frame__judged_as_one_and_written_as_segments(void **state)
+{
+	static const struct {
+		const char *filter;
+		bool is_matched;
+	} cases[] = {
+		{ "greater 1515", true },    { "less 1514", false },
+		{ "len == 4054", true },     { "ip[2:2] == 1488", false },
+		{ "ip[2:2] == 4040", true }, { "tcp[tcpflags] & tcp-fin != 0", true },
+	};
+	struct fixture *fixture = *state;
+	const struct shape shape = { .payload = 4000, .flags = 0x11, .is_partial = true };
+	struct lw_offload offload;
+	struct lw_packet packet = { .layer = LW_LAYER_ETHERNET, .offload = &offload };
+
+	build(&shape, &built);
+	packet.data = built.data;
+	packet.length = built.length;
+	offload = (struct lw_offload){ .needs_checksum = true,
+				       .checksum_start = (uint16_t)built.transport,
+				       .checksum_offset = 16,
+				       .gso = LW_GSO_TCPV4,
+				       .gso_size = 1448 };
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const struct lw_capture_options options = { .size = sizeof(options),
+							    .layer = LW_LAYER_ETHERNET,
+							    .file = fixture->path,
+							    .points = 31,
+							    .filter = cases[i].filter };
+		struct lw_capture_counters counters = { .size = sizeof(counters) };
+		struct lw_capture *capture;
+
+		assert_int_equal(lw_capture_open(&options, &capture, NULL), 0);
+		assert_int_equal(capture_attach(&fixture->set, capture), 0);
+		show(fixture, &packet);
+		assert_int_equal(lw_capture_flush(capture), 0);
+		lw_capture_counters(capture, &counters);
+		assert_int_equal(counters.matched, cases[i].is_matched);
+		assert_int_equal(counters.records, 3 * counters.matched);
+		lw_capture_close(capture);
+		if (cases[i].is_matched)
+			expect_segments(fixture, &packet, LW_CAPTURE_SNAP_MAX);
+		compare(fixture);
+		forget(fixture);
+	}
+}
+
 /* ---- Several threads */
 
 struct shower {
@@ -263,12 +312,15 @@ static void *show_until_end(void *user)
 	return NULL;
 }
 
-/* Each thread's packets are in its order, and as many as were counted. */
+/* Each thread's packets are in its order, all of them in that of time, and as many as were counted.
+ */
 static void check_order(const char *path, uint64_t records)
 {
 	uint32_t last[THREADS] = { 0 }, number, count;
 	char error[PCAP_ERRBUF_SIZE];
-	pcap_t *pcap = pcap_open_offline(path, error);
+	pcap_t *pcap =
+		pcap_open_offline_with_tstamp_precision(path, PCAP_TSTAMP_PRECISION_NANO, error);
+	struct timeval before = { 0 };
 	struct pcap_pkthdr *header;
 	const u_char *data;
 	uint64_t n = 0;
@@ -280,6 +332,8 @@ static void check_order(const char *path, uint64_t records)
 		memcpy(&count, data + 18, 4);
 		assert_true(number < THREADS);
 		assert_true(count > last[number]);
+		assert_false(timercmp(&header->ts, &before, <));
+		before = header->ts;
 		last[number] = count;
 		n++;
 	}
@@ -332,6 +386,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(roundtrip__any_packets__come_out_as_they_went_in),
+		TEST(filter__super_frame__judged_as_one_and_written_as_segments),
 		TEST(threads__captures_come_and_go__order_and_counters_hold),
 	};
 
