@@ -32,7 +32,7 @@
 
 struct lw_capture;
 
-enum { CAPTURE_SET_MAX = 16 };
+enum { CAPTURE_SET_MAX = 32 };
 
 struct lw_capture_set {
 	atomic_uint points; /* or-ed over all that are attached: the branch */

@@ -14,10 +14,15 @@
 #include "base/memory.h"
 #include "base/parse.h"
 #include "base/tree.h"
+#include "capture/point.h"
 #include "loop/worker.h"
 #include "program/capture_request.h"
+#include "program/captures.h"
 #include "program/control.h"
 #include "program/report.h"
+
+_Static_assert(CAPTURES_MAX + ATTACHMENTS_MAX <= CAPTURE_SET_MAX, "each has a slot");
+_Static_assert(ATTACHMENTS_MAX <= CONTROL_CLIENTS_MAX - 8, "others are heard, too");
 
 struct attachment {
 	struct list list;
@@ -231,7 +236,8 @@ static void do_capture(struct control_call *call, const struct tree *request, vo
 		return;
 	}
 	if (attachments->n == ATTACHMENTS_MAX) {
-		control_refuse(call, "%d captures are attached already", ATTACHMENTS_MAX);
+		control_refuse(call, "%d captures are attached already, which is the most; end one",
+			       ATTACHMENTS_MAX);
 		return;
 	}
 	attachment = attachment_new(attachments, tree_get(request, "capture"), descriptor, &error);

@@ -28,8 +28,9 @@
 struct control;
 struct report_capture;
 
-/* Each keeps a place at the control socket: others must find one, too. */
-enum { ATTACHMENTS_MAX = 4, ATTACHMENTS_POLL_MS = 50 };
+/* One costs what it captures on the path, a thread, and a place at the control socket, where others
+ * must find one, too. */
+enum { ATTACHMENTS_MAX = 16, ATTACHMENTS_POLL_MS = 50 };
 
 struct attachments_ops {
 	/* To the hub or connection. 0 or a negative errno. */

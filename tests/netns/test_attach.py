@@ -202,7 +202,7 @@ def test_refusals(lab):
             (2, '-w FILE says where to', (hub, )),
             (2, '--write needs a value: FILE', (hub, '-w')),
             (2, 'unknown option -x', (hub, '-x')),
-            (2, 'syntax error', (hub, '-w', old, '--filter', 'arp or or')),
+            (2, 'filter: "arp or or": syntax error after "arp", at "or or"', (hub, '-w', old, '--filter', 'arp or or')),
             (2, 'example.net', (hub, '-w', old, '--filter', 'host example.net')),
             (2, 'point: "device" is not allowed', (hub, '-w', old, '--point', 'device')),
             (2, 'reason: "bad luck" is not allowed', (hub, '-w', old, '--reason', 'bad luck')),
@@ -219,11 +219,14 @@ def test_refusals(lab):
     others = run('setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups', lab.program, 'capture', hub, '-w', '-',
                  check=False)
     expect(others.returncode == 1 and 'that this user may see' in others.stdout, f'somebody else: {others.stdout}')
-    many = [Capture(lab).started() for _ in range(4)]
-    refuse(lab, 1, '4 captures are attached already', hub, '-w', old)
+    many = [Capture(lab) for _ in range(16)]
+    for capture in many:
+        capture.started()
+    refuse(lab, 1, '16 captures are attached already, which is the most; end one', hub, '-w', old)
+    expect_equal(len(lab.hub.report()['captures']), 16, 'all of them in the status, which others may ask for')
     with open(old) as file:
         expect_equal(file.read(), 'as it was', 'the old file after a refusal of the instance')
-    expect_equal([capture.end()[0] for capture in many], [0] * 4, 'the others')
+    expect_equal([capture.end()[0] for capture in many], [0] * 16, 'the others')
     expect_equal(lab.b1.ping_losses('10.1.0.1', 10), 0, 'lost pings')
 
 
