@@ -67,11 +67,22 @@ uint32_t bundle_count(const struct bundle *bundle)
 	return n;
 }
 
+static bool is_first(const struct session *session)
+{
+	return session->index == 0 && !session->predecessor;
+}
+
+bool bundle_awaits(const struct bundle *bundle, const struct session *session)
+{
+	return is_first(session) ||
+	       (session->index < bundle->n && !memcmp(bundle->id, session->id, sizeof(bundle->id)));
+}
+
 void bundle_join(struct bundle *bundle, struct session *session)
 {
 	struct session *old;
 
-	if (session->index == 0 && !session->predecessor)
+	if (is_first(session))
 		begin(bundle, session);
 	old = bundle->members[session->index];
 	bundle->members[session->index] = session;

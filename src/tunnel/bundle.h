@@ -52,8 +52,11 @@ void bundle_init(struct bundle *bundle, struct crew *crew, unsigned home, uint32
 bool bundle_admits(const struct bundle *bundle, const struct hello *hello);
 /* The streams that are agreed on with a peer who said hello. */
 uint32_t bundle_agree(const struct bundle *bundle, const struct hello *hello);
-/* session is up: it carries the stream of its number from now on; the first of a bundle begins it.
- * Who carried it before is finished, but for the one that it succeeds. */
+/* Whether the presence that a session with a good hello belongs to is still there; the first of a
+ * bundle begins one. */
+bool bundle_awaits(const struct bundle *bundle, const struct session *session);
+/* session is up, and awaited: it carries the stream of its number from now on. Who carried it before
+ * is finished, but for the one that it succeeds. */
 void bundle_join(struct bundle *bundle, struct session *session);
 /* session has ended. Idempotent. */
 void bundle_leave(struct bundle *bundle, struct session *session);

@@ -243,6 +243,11 @@ static void take_place(struct session *session, const struct hello *hello)
 /* On the worker where it stays. */
 static void come_up(struct session *session)
 {
+	/* On its way here, and while a hello was on its way, the first stream may have ended. */
+	if (session->bundle && !bundle_awaits(session->bundle, session)) {
+		session_finish(session, GOODBYE_NONE, "the session that it is of has ended");
+		return;
+	}
 	if (session->side == ADMISSION_HUB)
 		send_hello(session);
 	session_set_state(session, SESSION_UP);

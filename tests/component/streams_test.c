@@ -376,6 +376,73 @@ static void stream__worn__is_succeeded_without_loss(void **state)
 	line_free(&line);
 }
 
+/* id: of the session that it names; NULL: none. */
+static void say_hello(struct hostile *peer, const uint8_t *id, uint32_t stream, uint32_t succeeds)
+{
+	struct hello hello = { .version = WIRE_VERSION,
+			       .layer = LW_LAYER_ETHERNET,
+			       .mtu = 1500,
+			       .max_unit = UNIT_SIZE_MAX,
+			       .rekey = WIRE_REKEY_STREAM,
+			       .streams = 2,
+			       .stream = stream,
+			       .succeeds = succeeds,
+			       .has_session = id != NULL };
+	uint8_t body[UNIT_HELLO_MAX];
+
+	if (id)
+		memcpy(hello.session, id, sizeof(hello.session));
+	hostile_unit(peer, UNIT_HELLO, body, (size_t)hello_encode(&hello, body, sizeof(body)));
+}
+
+static struct hostile *connect_evil(struct rig *rig)
+{
+	struct hostile *peer = hostile_call(rig, "evil");
+
+	hostile_begin(peer);
+	hostile_wait(peer, hostile_is_up, peer);
+	return peer;
+}
+
+/* A further stream moves to its worker when its hello was read; in the same moment the first one's
+ * goodbye, or another first one's hello, is read. */
+static void stream__on_its_way_when_its_session_ends__belongs_to_nobody(void **state)
+{
+	static const uint8_t goodbye[] = "{\"code\":1,\"text\":\"\"}";
+
+	(void)state;
+	for (int is_replaced = 0; is_replaced < 2; is_replaced++) {
+		struct rig *rig = rig_new_wide(LW_LAYER_ETHERNET, 2, 2);
+		struct rig_client *evil = rig_add(rig, "evil", NULL, NULL);
+		struct hostile *first = connect_evil(rig), *further, *other;
+		struct lw_port_status status = { .size = sizeof(status) };
+		uint8_t frame[64];
+
+		say_hello(first, NULL, 0, 0);
+		hostile_wait(first, hostile_has_hello, first);
+		further = connect_evil(rig);
+		other = connect_evil(rig);
+		say_hello(further, first->hello.session, 2, 0);
+		if (is_replaced)
+			say_hello(other, NULL, 0, 0);
+		else
+			hostile_unit(first, UNIT_GOODBYE, goodbye, sizeof(goodbye) - 1);
+		hostile_wait(further, hostile_is_over, further);
+		assert_int_equal(further->units[UNIT_HELLO], 0);
+		assert_true(further->has_goodbye);
+		rig_write(&rig->host, frame, rig_frame(frame, 0xff, 1, 0x88b5, 46));
+		rig_pass(rig, 20);
+		lw_port_status(evil->port, &status);
+		assert_int_equal(status.streams, is_replaced ? 2 : 0);
+		assert_int_equal(status.streams_up, is_replaced);
+		assert_int_equal(status.drops[LW_DROP_PORT_DOWN], 1);
+		hostile_free(first);
+		hostile_free(further);
+		hostile_free(other);
+		rig_free(rig);
+	}
+}
+
 static void bundle__hello_that_lies__is_refused_and_harms_nobody(void **state)
 {
 	struct line line = line_new(1, 2, 3);
@@ -405,22 +472,9 @@ static void bundle__hello_that_lies__is_refused_and_harms_nobody(void **state)
 	wrong[15] ^= 1;
 	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
 		struct hostile *peer = hostile_call(line.rig, rows[i].identity);
-		struct hello hello = { .version = WIRE_VERSION,
-				       .layer = LW_LAYER_ETHERNET,
-				       .mtu = 1500,
-				       .max_unit = UNIT_SIZE_MAX,
-				       .rekey = WIRE_REKEY_STREAM,
-				       .streams = 2,
-				       .stream = rows[i].stream,
-				       .succeeds = rows[i].succeeds,
-				       .has_session = rows[i].id != NULL };
-		uint8_t body[UNIT_HELLO_MAX];
 
-		if (rows[i].id)
-			memcpy(hello.session, rows[i].id, sizeof(hello.session));
 		hostile_shake(peer);
-		hostile_unit(peer, UNIT_HELLO, body,
-			     (size_t)hello_encode(&hello, body, sizeof(body)));
+		say_hello(peer, rows[i].id, rows[i].stream, rows[i].succeeds);
 		hostile_settle(peer);
 		if (!peer->has_goodbye || peer->goodbye.code != GOODBYE_PROTOCOL)
 			fail_msg("row %zu is not refused", i);
@@ -545,6 +599,7 @@ int main(void)
 		cmocka_unit_test(hub__killed__all_come_back),
 		cmocka_unit_test(client__stopped__leaves_nothing),
 		cmocka_unit_test(stream__worn__is_succeeded_without_loss),
+		cmocka_unit_test(stream__on_its_way_when_its_session_ends__belongs_to_nobody),
 		cmocka_unit_test(bundle__hello_that_lies__is_refused_and_harms_nobody),
 		cmocka_unit_test(options__too_many__are_refused),
 		cmocka_unit_test(workers__under_load__no_flow_loses_its_order),
