@@ -23,17 +23,20 @@ LW_API LW_MUST_CHECK int lw_loop_new(const struct lw_loop_options *options,
 				     struct lw_loop **ret_loop);
 LW_API void lw_loop_free(struct lw_loop *loop);
 
-/* Dispatch until lw_loop_stop(); Return: 0, or a negative errno when the kernel refused to wait. */
+/* Dispatch until lw_loop_stop(). Meanwhile the thread has little timer slack (prctl(2)). Return: 0,
+ * or a negative errno when the kernel refused to wait. */
 LW_API LW_MUST_CHECK int lw_loop_run(struct lw_loop *loop);
 LW_API void lw_loop_stop(struct lw_loop *loop);
 
 /*
- * As a guest: wait until lw_loop_fd() is readable or lw_loop_timeout_ms() has passed (-1: no
- * limit), then lw_loop_dispatch(), which never blocks. Return of dispatch: the number of callbacks
- * run, or a negative errno.
+ * As a guest: wait until lw_loop_fd() is readable or the timeout has passed (-1: no limit), then
+ * lw_loop_dispatch(), which never blocks. In milliseconds it is rounded up: who impairs a link by
+ * less, or by a high rate, wants nanoseconds. Return of dispatch: the number of callbacks run, or a
+ * negative errno.
  */
 LW_API int lw_loop_fd(const struct lw_loop *loop);
 LW_API int lw_loop_timeout_ms(struct lw_loop *loop);
+LW_API int64_t lw_loop_timeout_ns(struct lw_loop *loop);
 LW_API LW_MUST_CHECK int lw_loop_dispatch(struct lw_loop *loop);
 
 /* Time of the present wake-up, in nanoseconds of the loop's clock. */

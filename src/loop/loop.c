@@ -4,7 +4,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -16,6 +15,7 @@
 #include "base/memory.h"
 #include "base/value.h"
 #include "loop/timer.h"
+#include "loop/wait.h"
 
 struct posts {
 	pthread_mutex_t lock;
@@ -488,10 +488,10 @@ uint64_t lw_loop_now_ns(const struct lw_loop *loop)
 	return loop->is_dispatching ? loop->now_ns : loop->clock(loop->clock_user);
 }
 
-int lw_loop_timeout_ms(struct lw_loop *loop)
+int64_t lw_loop_timeout_ns(struct lw_loop *loop)
 {
 	const struct loop_timer *first = timer_heap_first(&loop->timers);
-	uint64_t now_ns, left_ms;
+	uint64_t now_ns;
 
 	if (loop->deferred.first || loop->is_stopped)
 		return 0;
@@ -502,9 +502,12 @@ int lw_loop_timeout_ms(struct lw_loop *loop)
 		return 0;
 	if (loop->clock != boot_clock)
 		return -1;
-	/* Rounded up: to wake up a little before the time would mean to spin until it. */
-	left_ms = (first->due_ns - now_ns - 1) / 1000000 + 1;
-	return (int)MIN(left_ms, (uint64_t)INT_MAX);
+	return (int64_t)MIN(first->due_ns - now_ns, (uint64_t)INT64_MAX);
+}
+
+int lw_loop_timeout_ms(struct lw_loop *loop)
+{
+	return wait_in_ms(lw_loop_timeout_ns(loop));
 }
 
 /* ---- being held */
@@ -588,16 +591,16 @@ static int dispatch_events(struct lw_loop *loop, int n_events)
 }
 
 /* Within a pass, which is left while the kernel waits. */
-static int wait_and_dispatch(struct lw_loop *loop, int timeout_ms)
+static int wait_and_dispatch(struct lw_loop *loop, int64_t timeout_ns)
 {
 	uint32_t removals = loop->removals;
 	int n;
 
 	assert(!loop->is_dispatching);
 	leave_pass(loop);
-	n = epoll_wait(loop->epoll, loop->events, LOOP_EVENTS_PER_WAKEUP, timeout_ms);
-	if (n < 0)
-		n = errno == EINTR ? 0 : -errno;
+	n = wait_for_events(loop->epoll, loop->events, LOOP_EVENTS_PER_WAKEUP, timeout_ns);
+	if (n == -EINTR)
+		n = 0;
 	enter_pass(loop);
 	atomic_store_explicit(&loop->thread, pthread_self(), memory_order_relaxed);
 	if (n < 0)
@@ -620,15 +623,17 @@ int lw_loop_dispatch(struct lw_loop *loop)
 
 int lw_loop_run(struct lw_loop *loop)
 {
-	int r = 0;
+	int slack_ns = wait_set_slack(WAIT_SLACK_NS), r = 0;
 
 	loop_worker_number = loop->number;
 	enter_pass(loop);
 	while (!loop->is_stopped && r >= 0)
-		r = wait_and_dispatch(loop, lw_loop_timeout_ms(loop));
+		r = wait_and_dispatch(loop, lw_loop_timeout_ns(loop));
 	if (r >= 0)
 		loop->is_stopped = false;
 	leave_pass(loop);
+	if (slack_ns > 0)
+		(void)wait_set_slack(slack_ns);
 	return MIN(r, 0);
 }
 

@@ -7,13 +7,13 @@
  * due timers → posted functions → deferred functions. Objects are never freed under a callback that
  * may be on the stack: loop_defer() runs after everything else of the wake-up. Removing a source
  * during a wake-up is safe: an event already fetched for it is discarded. Timers are a binary heap
- * of embedded entries, in nanoseconds of the loop's clock; with a fake clock they fire when the
- * test has moved it and dispatches: such a loop never waits for them. The loop's clock counts while
- * the machine sleeps; the time that epoll waits does not, so a timerfd that the kernel cancels when
- * the machine wakes ends the wait. What is armed or deferred by
- * a timer or a deferred function waits for the next wake-up, so that none can keep the loop from
- * its descriptors. lw_loop_free() first runs what is still deferred or posted, since that may be
- * what frees an object.
+ * of embedded entries, in nanoseconds of the loop's clock, and waited for to the microsecond
+ * (loop/wait.h); with a fake clock they fire when the test has moved it and dispatches: such a loop
+ * never waits for them. The loop's clock counts while the machine sleeps; the time that epoll waits
+ * does not, so a timerfd that the kernel cancels when the machine wakes ends the wait. What is armed
+ * or deferred by a timer or a deferred function waits for the next wake-up, so that none can keep
+ * the loop from its descriptors. lw_loop_free() first runs what is still deferred or posted, since
+ * that may be what frees an object.
  *
  * A loop of a worker can be held by another thread: loop_hold() waits until its wake-up is over,
  * and until loop_release() it sleeps, or waits where its next wake-up would begin. The holder is

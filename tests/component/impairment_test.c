@@ -154,6 +154,60 @@ static void delay__at_every_port_and_way__is_there_and_only_there(void **state)
 	rig_free(a->rig);
 }
 
+/* Let ns pass at once. */
+static void pass_ns(struct rig *rig, uint64_t ns)
+{
+	rig->now_ns += ns;
+	rig_settle(rig);
+}
+
+static void delay__below_a_millisecond__is_exact(void **state)
+{
+	struct rig_client *a = connect();
+	uint8_t frame[128];
+
+	(void)state;
+	learn(a);
+	for (int place = 0; place < PLACES; place++) {
+		must_impair(a, (enum place)place, way_up((enum place)place),
+			    (struct lw_impairment){ .delay_us = 300 });
+		(void)send_frame(a, true, frame);
+		rig_settle(a->rig);
+		pass_ns(a->rig, 299999);
+		assert_int_equal(a->rig->host.n, 0);
+		pass_ns(a->rig, 1);
+		assert_int_equal(a->rig->host.n, 1);
+		rig_forget(&a->rig->host);
+		assert_int_equal(
+			impair(a, (enum place)place, way_up((enum place)place), NULL, NULL), 0);
+	}
+	rig_free(a->rig);
+}
+
+/* Frames of 1000 bytes that came together leave 8 µs apart. */
+static void rate__of_a_gigabit__paces_each_frame(void **state)
+{
+	struct rig_client *a = connect();
+	struct rig *rig = a->rig;
+	uint8_t frame[1000];
+	size_t length = rig_frame(frame, 9, 1, 0x88b5, sizeof(frame) - 14);
+
+	(void)state;
+	learn(a);
+	must_impair(a, HUB_CLIENT, LW_PORT_IN, (struct lw_impairment){ .rate = 1000000000 });
+	for (int i = 0; i < 50; i++)
+		rig_write(&a->host, frame, length);
+	rig_settle(rig);
+	assert_int_equal(rig->host.n, 0);
+	for (size_t i = 0; i < 50; i++) {
+		pass_ns(rig, 7999);
+		assert_int_equal(rig->host.n, i);
+		pass_ns(rig, 1);
+		assert_int_equal(rig->host.n, i + 1);
+	}
+	rig_free(rig);
+}
+
 static void loss__at_every_port_and_way__is_counted_there(void **state)
 {
 	struct rig_client *a = connect();
@@ -465,6 +519,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(delay__at_every_port_and_way__is_there_and_only_there),
+		cmocka_unit_test(delay__below_a_millisecond__is_exact),
+		cmocka_unit_test(rate__of_a_gigabit__paces_each_frame),
 		cmocka_unit_test(loss__at_every_port_and_way__is_counted_there),
 		cmocka_unit_test(rate__overloaded__is_kept_and_counted),
 		cmocka_unit_test(super_frame__impaired_port__is_cut_before),
