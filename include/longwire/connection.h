@@ -138,11 +138,16 @@ struct lw_network_status {
 	char match_domains[1024], search_domains[1024];
 	bool all_names;                   /* the servers are asked for every name */
 	char lease[64], lease_router[64]; /* by DHCP: "10.1.0.5/24"; empty: none */
-	bool awaits_lease;                /* there shall be one, and is none yet */
+	bool awaits_lease; /* there shall be one, or a link-local address, and is none yet */
 	/* Proxies, which nobody enforces: "proxy.example.net:3128"; empty: none. */
 	char http_proxy[280], https_proxy[280], proxy_configuration_url[1024];
 	char proxy_exceptions[1024], proxy_domains[1024]; /* no domains: for all */
 	bool proxy_excludes_simple_hostnames;
+	/* Where IPv4 addresses are link-local: "probing", "announcing", "held", or "waiting" until
+	 * packets can flow; empty: they are not. The address, "169.254.7.9/16", if there is one. */
+	char link_local_state[16], link_local[64];
+	uint64_t link_local_conflicts; /* somebody else had the address, or wanted it, too */
+	uint64_t link_local_defences;  /* of these, those that were answered */
 };
 
 LW_API void lw_connection_network(const struct lw_connection *connection,

@@ -36,13 +36,6 @@ static const struct schema_word addressing_words[] = {
 	{ NULL, 0 },
 };
 
-static const struct schema_word addressing4_words[] = {
-	{ "manual", LW_ADDRESSING_MANUAL },
-	{ "automatic", LW_ADDRESSING_AUTOMATIC },
-	{ "off", LW_ADDRESSING_OFF },
-	{ NULL, 0 },
-};
-
 static const struct schema_row rows[] = {
 	LAYER_ROW(struct tunnel_config),
 	{ .path = "hub", .kind = SCHEMA_MAP, .required = true, .help = "the hub to connect to" },
@@ -169,9 +162,9 @@ static const struct schema_row rows[] = {
 	{ .path = "settings.ipv4",
 	  .kind = SCHEMA_WORD,
 	  .offset = OFFSET(settings.ipv4),
-	  .words = addressing4_words,
+	  .words = addressing_words,
 	  .help = "Ethernet: where the interface's IPv4 addresses come from: this file (manual, the "
-		  "default) or DHCP" },
+		  "default), DHCP, or a choice of 169.254.0.0/16 that nobody else has" },
 	{ .path = "settings.ipv6",
 	  .kind = SCHEMA_WORD,
 	  .offset = OFFSET(settings.ipv6),

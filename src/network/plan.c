@@ -16,6 +16,7 @@
 #include "base/settings.h"
 #include "network/guard.h"
 #include "network/lease.h"
+#include "network/link_local_client.h"
 #include "network/network.h"
 #include "network/nftables.h"
 
@@ -194,8 +195,7 @@ static int check_addressing(const struct builder *b)
 	const char *reason = NULL;
 
 	if (b->settings->ipv4 == LW_ADDRESSING_LINK_LOCAL)
-		reason = "ipv4: link-local is not supported by this version: give an address of "
-			 "169.254.0.0/16 by hand";
+		reason = link_local_refusal();
 	else if (b->settings->ipv4 == LW_ADDRESSING_AUTOMATIC)
 		reason = lease_refusal();
 	return reason ? refuse(b, EOPNOTSUPP, reason) : 0;

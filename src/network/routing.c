@@ -80,8 +80,12 @@ static bool has_addresses(const struct routing *routing, uint8_t family)
 {
 	const struct network_settings *settings = routing->settings;
 
-	if ((family == AF_INET ? settings->ipv4 : settings->ipv6) == LW_ADDRESSING_AUTOMATIC)
-		return true; /* they will come */
+	enum lw_addressing way = family == AF_INET ? settings->ipv4 : settings->ipv6;
+
+	/* They will come; in IPv6 those of the link alone carry nothing. */
+	if (way == LW_ADDRESSING_AUTOMATIC ||
+	    (way == LW_ADDRESSING_LINK_LOCAL && family == AF_INET))
+		return true;
 	for (size_t i = 0; i < settings->n_addresses; i++)
 		if (settings->addresses[i].address.family == family)
 			return true;

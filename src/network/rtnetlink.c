@@ -342,6 +342,10 @@ static struct nlmsghdr *begin_address(struct rtnetlink *rtnetlink, uint16_t type
 	body->ifa_index = (uint32_t)index;
 	if (address->address.family == AF_INET6 && type == RTM_NEWADDR)
 		body->ifa_flags = IFA_F_NODAD;
+	/* RFC 3927, 2.6.1: never the source towards anybody beyond the link. */
+	if (address->address.family == AF_INET && address->address.bytes[0] == 169 &&
+	    address->address.bytes[1] == 254)
+		body->ifa_scope = RT_SCOPE_LINK;
 	rtnetlink_put_address(request, IFA_LOCAL, &address->address);
 	rtnetlink_put_address(request, IFA_ADDRESS, &address->address);
 	return request;

@@ -259,9 +259,26 @@ static void add_link(struct tree *tree, const struct report *report, int *r)
 	text(map, "refused-offers", link->refused_offers, r);
 }
 
+static void add_link_local(struct tree *tree, const struct lw_network_status *network, int *r)
+{
+	struct tree *map;
+
+	if (!network->link_local_state[0]) {
+		text(tree, "link-local", NULL, r);
+		return;
+	}
+	map = map_in(tree, "link-local", r);
+	text(map, "state", network->link_local_state, r);
+	text(map, "address", network->link_local, r);
+	number(map, "conflicts", network->link_local_conflicts, r);
+	number(map, "defences", network->link_local_defences, r);
+}
+
 static void add_network(struct tree *tree, const struct lw_network_status *network, int *r)
 {
 	struct tree *map;
+
+	add_link_local(tree, network, r);
 
 	if (network->lease[0]) {
 		map = map_in(tree, "lease", r);

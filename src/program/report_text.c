@@ -141,6 +141,21 @@ static void print_drops(const char *label, const struct tree *map, FILE *output)
 	fputc('\n', output);
 }
 
+/* The address itself is among the interface's. */
+static void print_link_local(const struct tree *facts, FILE *output)
+{
+	uint64_t conflicts = get_number(facts, "conflicts");
+
+	if (!get_text(facts, "state"))
+		return;
+	fprintf(output, "%-12s ", "link-local");
+	put_text(get_text(facts, "state"), output);
+	if (conflicts)
+		fprintf(output, ", %" PRIu64 " conflicts, %" PRIu64 " of them answered", conflicts,
+			get_number(facts, "defences"));
+	fputc('\n', output);
+}
+
 static void print_words(const struct tree *list, const char *separator, FILE *output)
 {
 	if (!list)
@@ -473,6 +488,7 @@ void report_print(const struct tree *tree, int64_t now, FILE *output)
 	print_head(tree, now, output);
 	print_interface(tree_get(tree, "interface"), output);
 	print_link(tree_get(tree, "link"), output);
+	print_link_local(tree_get(tree, "link-local"), output);
 	print_dns(tree_get(tree, "dns"), output);
 	print_proxy(tree_get(tree, "proxy"), output);
 	print_hub(tree, output);

@@ -22,6 +22,7 @@
 #include "base/tree.h"
 #include "network/fence.h"
 #include "network/lease.h"
+#include "network/link_local_client.h"
 #include "network/logind.h"
 #include "program/command.h"
 #include "program/plan.h"
@@ -469,6 +470,9 @@ static int open_tunnel(struct running_tunnel *running, struct lw_error *error)
 	running->service.replays.is_allowed = running->config->inject;
 	if (r == 0)
 		r = links_apply(&running->service.links, &running->config->impairments, error);
+	if (r == 0 && running->plan.settings.ipv4 == LW_ADDRESSING_LINK_LOCAL)
+		/* A failure is told when the settings are applied. */
+		(void)link_local_prepare();
 	if (r == 0)
 		r = privileges_drop(PRIVILEGE_NET_ADMIN |
 					    (running->plan.settings.ipv4 == LW_ADDRESSING_AUTOMATIC

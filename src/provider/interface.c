@@ -94,7 +94,7 @@ int interface_lock(const struct interface_options *options, const struct lw_pack
 	return lock(options, lw_packet_flow_name(flow), NULL, ret_error);
 }
 
-/* ---- Opening, and what the machine does meanwhile */
+/* ---- What the machine does meanwhile */
 
 static int change_machine(struct interface *interface, const struct network_settings *settings,
 			  struct lw_error *ret_error);
@@ -112,19 +112,6 @@ static void path_changed(void *user)
 			    error.text);
 	if (interface->options.path_changed)
 		interface->options.path_changed(interface->options.user);
-}
-
-void interface_open(struct interface *interface, struct lw_loop *loop, struct lw_packet_flow *flow,
-		    const struct interface_options *options)
-{
-	int r = 0;
-
-	*interface = (struct interface){ .loop = loop, .flow = flow, .options = *options };
-	if (is_in_kernel(interface))
-		r = path_observer_new(loop, path_changed, interface, &interface->observer);
-	if (r < 0)
-		log_warning("%s: changes of the network cannot be followed: %s",
-			    lw_packet_flow_name(flow), strerror(-r));
 }
 
 /* The domain that a provider expects, around whatever the machine said. */
@@ -182,10 +169,10 @@ static int change_machine(struct interface *interface, const struct network_sett
 	struct network_settings sum;
 	int r;
 
-	if (!settings || settings->ipv4 != LW_ADDRESSING_AUTOMATIC || !interface->has_lease)
+	if (!settings || !automatic_is(settings->ipv4) || !interface->automatic.has_lease)
 		return apply_settings(interface, settings, ret_error);
-	r = lease_settings(settings, &interface->lease, interface->options.routing.include_all,
-			   &sum);
+	r = lease_settings(settings, &interface->automatic.lease,
+			   interface->options.routing.include_all, &sum);
 	if (r < 0)
 		return error_set(ret_error, r, LW_DOMAIN_TUNNEL, LW_TUNNEL_ERROR_SETTINGS_FAILED,
 				 "no memory for a lease");
@@ -245,58 +232,47 @@ static int replace(struct interface *interface, const struct network_settings *s
 	return r;
 }
 
-/* ---- automatic addresses */
+/* ---- addresses that come by themselves */
 
-static void apply_lease(struct interface *interface)
+static void addresses_changed(void *user)
 {
+	struct interface *interface = user;
 	struct lw_error error;
 
 	if (interface->has_settings && change_machine(interface, &interface->settings, &error) < 0)
-		log_error("the lease cannot be applied: %s", error.text);
+		log_error("%s: the address that came cannot be applied: %s",
+			  lw_packet_flow_name(interface->flow), error.text);
 }
 
-static void lease_bound(const struct lease *lease, void *user)
+static void update_addresses(struct interface *interface)
 {
-	struct interface *interface = user;
-	char text[IP_PREFIX_TEXT_SIZE];
+	bool is_wanted = interface->has_settings && is_in_kernel(interface);
 
-	log_info("%s: leased %s for %u s", lw_packet_flow_name(interface->flow),
-		 ip_prefix_format(&lease->address, text), lease->seconds);
-	interface->lease = *lease;
-	interface->has_lease = true;
-	apply_lease(interface);
+	if (is_wanted)
+		automatic_update(&interface->automatic, lw_packet_flow_name(interface->flow),
+				 interface->settings.ipv4, interface->is_running);
+	else
+		automatic_end(&interface->automatic);
 }
 
-static void lease_lost(void *user)
+/* ---- opening */
+
+void interface_open(struct interface *interface, struct lw_loop *loop, struct lw_packet_flow *flow,
+		    const struct interface_options *options)
 {
-	struct interface *interface = user;
-
-	if (!interface->has_lease)
-		return;
-	log_warning("%s: the lease is lost", lw_packet_flow_name(interface->flow));
-	interface->has_lease = false;
-	apply_lease(interface);
-}
-
-static const struct lease_ops lease_ops = { .bound = lease_bound, .lost = lease_lost };
-
-/* A client runs while addresses are automatic, from the first time that packets could flow. */
-static void update_lease_client(struct interface *interface)
-{
-	bool is_wanted = interface->has_settings && is_in_kernel(interface) &&
-			 interface->settings.ipv4 == LW_ADDRESSING_AUTOMATIC;
 	int r = 0;
 
-	if (!is_wanted) {
-		lease_client_free(take_pointer(interface->lease_client));
-		interface->has_lease = false;
-	} else if (!interface->lease_client && interface->is_running) {
-		r = lease_client_new(interface->loop, lw_packet_flow_name(interface->flow),
-				     &lease_ops, interface, &interface->lease_client);
-	}
+	*interface = (struct interface){
+		.loop = loop,
+		.flow = flow,
+		.options = *options,
+		.automatic = { .loop = loop, .changed = addresses_changed, .user = interface },
+	};
+	if (is_in_kernel(interface))
+		r = path_observer_new(loop, path_changed, interface, &interface->observer);
 	if (r < 0)
-		log_error("%s: the DHCP client cannot be started: %s",
-			  lw_packet_flow_name(interface->flow), strerror(-r));
+		log_warning("%s: changes of the network cannot be followed: %s",
+			    lw_packet_flow_name(flow), strerror(-r));
 }
 
 /* ---- settings */
@@ -331,12 +307,17 @@ int interface_apply(struct interface *interface, const struct lw_network_setting
 	if (r < 0) {
 		network_settings_done(&parsed);
 	} else {
+		/* Who chose an address did so under the former one. */
+		if (interface->has_settings &&
+		    memcmp(interface->settings.ethernet_address, parsed.ethernet_address,
+			   sizeof(parsed.ethernet_address)) != 0)
+			automatic_end(&interface->automatic);
 		forget_settings(interface);
 		interface->settings = parsed;
 		interface->has_settings = true;
 	}
 	update_carrier(interface);
-	update_lease_client(interface);
+	update_addresses(interface);
 	return r;
 }
 
@@ -347,9 +328,9 @@ void interface_set_running(struct interface *interface, bool is_running)
 	interface->is_running = is_running;
 	update_carrier(interface);
 	/* Who was away may be elsewhere. */
-	if (is_back && interface->lease_client)
-		lease_client_renew(interface->lease_client);
-	update_lease_client(interface);
+	if (is_back)
+		automatic_again(&interface->automatic);
+	update_addresses(interface);
 }
 
 /* Add a word to a list of them, if it fits whole. */
@@ -395,22 +376,6 @@ static void tell_proxy(const struct proxy_settings *proxy, struct lw_network_sta
 	status->proxy_excludes_simple_hostnames = proxy->exclude_simple_hostnames;
 }
 
-static void tell_lease(const struct interface *interface, struct lw_network_status *status)
-{
-	const struct lease *lease = &interface->lease;
-	char text[IP_PREFIX_TEXT_SIZE];
-
-	if (!interface->has_lease) {
-		status->awaits_lease = interface->settings.ipv4 == LW_ADDRESSING_AUTOMATIC;
-		return;
-	}
-	snprintf(status->lease, sizeof(status->lease), "%s",
-		 ip_prefix_format(&lease->address, text));
-	if (lease->router.family)
-		snprintf(status->lease_router, sizeof(status->lease_router), "%s",
-			 ip_address_format(&lease->router, text));
-}
-
 void interface_network_status(const struct interface *interface,
 			      struct lw_network_status *ret_status)
 {
@@ -418,7 +383,7 @@ void interface_network_status(const struct interface *interface,
 
 	if (!interface->has_settings)
 		return;
-	tell_lease(interface, status);
+	automatic_status(&interface->automatic, status);
 	if (interface->settings.dns)
 		tell_dns(interface, interface->settings.dns, status);
 	if (interface->settings.proxy)
@@ -428,8 +393,7 @@ void interface_network_status(const struct interface *interface,
 void interface_close(struct interface *interface)
 {
 	path_observer_free(take_pointer(interface->observer));
-	lease_client_free(take_pointer(interface->lease_client));
-	interface->has_lease = false;
+	automatic_end(&interface->automatic);
 	network_free(take_pointer(interface->network));
 	forget_settings(interface);
 	/* An interface that outlives us is left as it was found. */

@@ -6,9 +6,8 @@
  * nothing. Where the flow has an interface in the kernel they are applied by the network layer,
  * which undoes what it did; where it has none (memory) they are validated and remembered. The
  * carrier is derived, never told: hold keeps it on, follow has it on only while the tunnel runs.
- * Without settings the interface is left alone altogether. Where IPv4 addresses are automatic a DHCP
- * client begins when packets can flow; what its lease says is added to the settings, and the sum
- * is applied as one.
+ * Without settings the interface is left alone altogether. Where IPv4 addresses come by themselves
+ * (automatic.h) what comes is added to the settings, and the sum is applied as one.
  *
  * Where the flow has an interface in the kernel, changes of the machine's links, addresses and
  * routes are followed: what of the plan depends on them (local networks, the path's MTU) is applied
@@ -23,8 +22,8 @@
 #include <longwire/settings.h>
 
 #include "base/settings.h"
-#include "network/lease.h"
 #include "network/network.h"
+#include "provider/automatic.h"
 
 struct fence;
 struct lw_error;
@@ -47,10 +46,8 @@ struct interface {
 	struct network *network;     /* made with the first settings of a run; NULL: memory */
 	struct lw_loop *loop;
 	struct interface_options options;
-	struct path_observer *observer;    /* NULL: memory */
-	struct lease_client *lease_client; /* NULL: addresses are not automatic, or not yet */
-	struct lease lease;
-	bool has_lease;
+	struct path_observer *observer; /* NULL: memory */
+	struct automatic automatic;
 	struct network_settings settings;
 	bool has_settings;
 	bool is_running;     /* the tunnel is */

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """One machine on a far LAN that gets its addresses from there: DHCP by dnsmasq behind the hub, routers' advertisements."""
 import os
+import socket
+import struct
 
-from lab import Instance, expect, expect_equal, wait_until
+from lab import Instance, expect, expect_equal, mac_bytes, wait_until
 from resolvers import NO_BUS, Resolvconf
-from services import serve_dhcp
+from services import BROADCAST, ethernet, serve_dhcp
 
 
 def far_host(lab, **settings):
@@ -146,3 +148,54 @@ def test_name_servers_of_a_lease_where_all_goes_there(lab):
     expect_equal(resolvconf.text(), 'search corp.example nameserver 10.1.0.1', 'resolv.conf')
     tunnel.stop()
     expect_equal(resolvconf.text(), before, 'after')
+
+
+def link_local_of(tunnel):
+    """The address that a tunnel holds, or None."""
+    return ((tunnel.report() or {}).get('link-local') or {}).get('address')
+
+
+def use_address(host, address):
+    """The host announces an address, as who was given it by hand would."""
+    mac, ip = mac_bytes(host.mac('eth0')), socket.inet_aton(address)
+    arp = struct.pack('>HHBBH', 1, 0x0800, 6, 4, 1) + mac + ip + bytes(6) + ip
+    host.send_frames('eth0', [ethernet(BROADCAST, mac, 0x0806, arp + bytes(18))])
+
+
+def test_link_local_addresses_of_two_clients_reach_each_other_and_are_defended(lab):
+    laptop = far_host(lab, ipv4='link-local')
+    other = lab.machine('other', 3)
+    lab.hub.stop()
+    lab.new('other')
+    lab.edit(f'{lab.conf}/other.yaml', settings={'ipv4': 'link-local'})
+    lab.hub = lab.hub.again().wait_ready()
+    a = up(lab, laptop, '--wait', '20')
+    b = Instance(other, 'up', f'{lab.conf}/other.yaml', '--wait', '20').wait_ready()
+    first, second = (wait_until(lambda: link_local_of(one), 15, 'an address').split('/')[0] for one in (a, b))
+    expect(first != second and first.startswith('169.254.') and second.startswith('169.254.'), f'{first}, {second}')
+    laptop.wait_for_ping(second)
+    expect(other.can_ping(first), 'the other way')
+    expect(f'169.254.0.0/16 dev lw0 proto kernel scope link src {first}' in laptop.routes(), f'{laptop.routes()}')
+    expect('scope link lw0' in laptop.ip('-o', '-4', 'address', 'show', 'lw0').stdout, 'scope')
+    use_address(lab.a1, first)
+    wait_until(lambda: a.report()['link-local']['defences'] == 1, what='it is defended')
+    expect_equal(link_local_of(a), f'{first}/16', 'once')
+    use_address(lab.a1, first)
+    wait_until(lambda: link_local_of(a) not in (None, f'{first}/16'), 15, 'another address')
+    expect_equal(ipv4(laptop), [link_local_of(a)], 'the addresses of lw0')
+    facts = a.report()['link-local']
+    expect_equal((facts['conflicts'], facts['defences']), (2, 1), 'counted')
+    expect('2 conflicts, 1 of them answered' in laptop.run(lab.program, 'status', a.instance).stdout, 'it is said')
+    other.wait_for_ping(link_local_of(a).split('/')[0])
+    expect_equal(link_local_of(b), f'{second}/16', 'the other one')
+    before = link_local_of(a)
+    lab.hub.crash()
+    wait_until(lambda: not a.is_connected(), 20, 'it reconnects')
+    expect_equal(ipv4(laptop), [before], 'while it reconnects')
+    lab.hub = lab.hub.again().wait_ready()
+    wait_until(a.is_connected, 20, 'it is back')
+    wait_until(lambda: a.report()['link-local']['state'] == 'probing', what='it is probed again')
+    wait_until(lambda: a.report()['link-local']['state'] == 'held', 15, 'and held')
+    expect_equal(ipv4(laptop), [before], 'after')
+    a.stop()
+    expect(not laptop.routes() or not any('169.254' in route for route in laptop.routes()), 'no route is left')
