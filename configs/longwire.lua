@@ -8,7 +8,7 @@ TLS connections are known by their ALPN, longwire/1; where the handshake was not
 TCP ports (-d tls.port==8443,longwire). Units are put together from records and segments. Frames go on to Ethernet or IP, as
 the hello of their connection says; where that was not seen, the preference longwire.layer decides, or a look at the frame.
 Nothing that is malformed is an error of this script: it is shown, and units end there, because nobody knows where the next
-begins. For Wireshark 4.0 and later.
+begins. For Wireshark 4.0 and later; since 4.4 it loads no script when root runs it, and does not say so.
 ]]
 
 local longwire = Proto("longwire", "Longwire")

@@ -275,6 +275,13 @@ static void corrupt(struct rig_client *client, struct wire_buffer *up, size_t be
 	client->passed_up += up->length - before;
 }
 
+static void tap(const struct rig_wire *wire, bool is_up, const struct wire_buffer *buffer,
+		size_t before)
+{
+	if (wire->is_live && wire->client->tap && buffer->length > before)
+		wire->client->tap(wire, is_up, buffer->data + before, buffer->length - before);
+}
+
 static void wire_a_event(struct loop_source *source, uint32_t events)
 {
 	struct rig_wire *wire = container_of(source, struct rig_wire, a);
@@ -284,6 +291,7 @@ static void wire_a_event(struct loop_source *source, uint32_t events)
 		wire_take(wire, source, &wire->up);
 	if (wire->is_live)
 		corrupt(wire->client, &wire->up, before);
+	tap(wire, true, &wire->up, before);
 	wire_give(wire, source->fd, &wire->down, wire->client->is_black_hole_down);
 	wire_events(wire);
 }
@@ -297,6 +305,7 @@ static void wire_b_event(struct loop_source *source, uint32_t events)
 		wire_take(wire, source, &wire->down);
 	if (wire->is_live)
 		wire->client->passed_down += wire->down.length - before;
+	tap(wire, false, &wire->down, before);
 	wire_give(wire, source->fd, &wire->up, wire->client->is_black_hole_up);
 	wire_events(wire);
 }
@@ -329,6 +338,7 @@ static int dial(void *user, int *ret_descriptor)
 	}
 	client->wire = wire;
 	wire->client = client;
+	wire->number = client->dials;
 	wire->a = (struct loop_source){ .fd = ends[1], .function = wire_a_event };
 	wire->b = (struct loop_source){ .fd = hub_ends[0], .function = wire_b_event };
 	wire->is_live = true;

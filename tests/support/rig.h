@@ -28,6 +28,7 @@ struct rig_host {
 
 struct rig_wire {
 	struct rig_client *client;
+	unsigned number;         /* of the client's dials, from 1 */
 	struct loop_source a, b; /* towards client, towards hub */
 	struct wire_buffer {
 		uint8_t data[65536];
@@ -52,6 +53,9 @@ struct rig_client {
 	size_t chunk;     /* bytes passed on at a time; 0: all */
 	uint64_t flip_at; /* corrupt the byte at this offset towards the hub; 0: none */
 	uint64_t passed_up, passed_down;
+	/* Sees what passes, as it comes. */
+	void (*tap)(const struct rig_wire *wire, bool is_up, const uint8_t *data, size_t length);
+	void *tap_user;
 	unsigned dials;
 	enum lw_status statuses[64];
 	size_t n_statuses;
