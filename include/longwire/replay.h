@@ -44,8 +44,9 @@ struct lw_replay_options {
 };
 
 /*
- * Packets are checked, counted, impaired and forwarded as those of the port are: in, with the rights
- * of the port's peer and no more. -EBUSY: the port has a replay already. It ends with the port.
+ * Packets are checked, counted, captured, impaired and forwarded as those of the port are (in pcapng
+ * with a comment that says that they are of a replay): in, with the rights of the port's peer and no
+ * more. -EBUSY: the port has a replay already. It ends with the port.
  */
 LW_API LW_MUST_CHECK int lw_port_replay(struct lw_port *port,
 					const struct lw_replay_options *options,

@@ -51,7 +51,7 @@ struct format_packet {
 	enum lw_capture_point point;
 	enum lw_drop reason;
 	const char *from; /* the port where it came in; NULL: unknown, or not on its way out */
-	bool is_flooded;
+	bool is_flooded, is_replayed;
 	const uint8_t *data;
 	uint32_t kept, length;
 	bool is_last; /* of its super-frame, or the only one */

@@ -52,6 +52,7 @@ enum lane_flag {
 	LANE_IS_GATHERED = 4,
 	LANE_IS_SKIP = 8, /* not a record: go on at the ring's beginning */
 	LANE_IS_FLOODED = 16,
+	LANE_IS_REPLAYED = 32,
 };
 
 struct lane_port {

@@ -183,14 +183,17 @@ static uint32_t direction_of(enum lw_capture_point point)
 
 static void put_comment(struct block *block, const struct format_packet *packet)
 {
-	char text[160];
+	const char *replayed = packet->is_replayed ? ", replayed" : "";
+	char text[170];
 
 	if (packet->point == LW_CAPTURE_DROP)
-		snprintf(text, sizeof(text), "dropped: %.40s: %.100s", lw_drop_name(packet->reason),
-			 lw_drop_text(packet->reason));
+		snprintf(text, sizeof(text), "dropped: %.40s: %.100s%s",
+			 lw_drop_name(packet->reason), lw_drop_text(packet->reason), replayed);
 	else if (packet->from)
-		snprintf(text, sizeof(text), "from %.64s, %s", packet->from,
-			 packet->is_flooded ? "flooded" : "known");
+		snprintf(text, sizeof(text), "from %.64s, %s%s", packet->from,
+			 packet->is_flooded ? "flooded" : "known", replayed);
+	else if (packet->is_replayed)
+		snprintf(text, sizeof(text), "replayed");
 	else
 		return;
 	put_text(block, OPT_COMMENT, text);

@@ -10,11 +10,12 @@
  * who finds the slot empty leaves at once, so that detaching, which empties the slot first, waits
  * for those few only, each for the time that copying a packet takes.
  *
- * Where a packet leaves, a capture also says where it came in and whether it was flooded. The switch
- * notes that for its thread, once a batch and around what it floods, whether or not anybody
- * captures; egress points further down, which know nothing of a switch, are told by nobody else.
- * Nothing is noted (and nothing said) of what the switch made itself, of what waited in a link with
- * faults on its way out, and of what another worker was handed.
+ * Where a packet leaves, a capture also says where it came in and whether it was flooded; at any
+ * point, whether it is of a replay. The switch notes that for its thread, once a batch and around
+ * what it floods, whether or not anybody captures; egress points further down, which know nothing of
+ * a switch, are told by nobody else. What waits in a link with faults or is handed to another worker
+ * has a mark with it, by which it is noted again (switch/vswitch.h). Nothing is noted, and nothing
+ * said, of what the switch made itself.
  */
 #ifndef CAPTURE_POINT_H
 #define CAPTURE_POINT_H
@@ -55,6 +56,8 @@ struct capture_origin {
 	const char *port; /* borrowed; NULL: unknown */
 	bool is_device;   /* as in a context */
 	bool is_flooded;  /* else the way was known */
+	bool is_replayed; /* also without a port */
+	uint64_t place;   /* the port, in the switch's own words */
 };
 
 extern _Thread_local struct capture_origin capture_origin;

@@ -133,6 +133,8 @@ static bool copy_packet(struct lw_capture *capture, struct lane *lane, uint16_t 
 	record->point = (uint16_t)point;
 	record->reason = (uint8_t)reason;
 	set_offload(record, packet->offload);
+	if (capture_origin.is_replayed)
+		record->flags |= LANE_IS_REPLAYED;
 	if (point & (LW_CAPTURE_DEVICE_OUT | LW_CAPTURE_SESSION_OUT) && capture_origin.port)
 		set_origin(capture, lane, record);
 	if (cut.is_gathered) {

@@ -175,6 +175,7 @@ void writing_packet(struct writing *writing, const struct lane_record *record, u
 		.reason = (enum lw_drop)record->reason,
 		.from = from ? writing->book->ports[from - 1].met->name : NULL,
 		.is_flooded = record->flags & LANE_IS_FLOODED,
+		.is_replayed = record->flags & LANE_IS_REPLAYED,
 		.data = record->data,
 		.kept = record->kept,
 		.length = record->length,

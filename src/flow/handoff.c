@@ -19,6 +19,7 @@ struct entry {
 	void *target;  /* NULL: struck out, or nothing but the rest of the ring */
 	uint32_t size; /* with this and the padding */
 	uint32_t length;
+	uint64_t mark;
 	struct lw_offload offload;
 	enum lw_layer layer;
 	enum lw_direction direction;
@@ -67,12 +68,13 @@ static uint64_t room(struct ring *ring, uint64_t tail, uint64_t wanted)
 }
 
 static void write_entry(struct entry *entry, uint32_t size, void *target,
-			const struct lw_packet *packet)
+			const struct lw_packet *packet, uint64_t mark)
 {
 	*entry = (struct entry){
 		.target = target,
 		.size = size,
 		.length = (uint32_t)packet->length,
+		.mark = mark,
 		.layer = packet->layer,
 		.direction = packet->direction,
 		.ether_type = packet->ether_type,
@@ -83,7 +85,8 @@ static void write_entry(struct entry *entry, uint32_t size, void *target,
 	memcpy(entry + 1, packet->data, packet->length);
 }
 
-bool handoff_put(struct handoff *handoff, unsigned to, void *target, const struct lw_packet *packet)
+bool handoff_put(struct handoff *handoff, unsigned to, void *target, const struct lw_packet *packet,
+		 uint64_t mark)
 {
 	struct ring *ring = &handoff->inboxes[to].from[crew_self()];
 	uint64_t tail = atomic_load_explicit(&ring->tail, memory_order_relaxed);
@@ -100,7 +103,7 @@ bool handoff_put(struct handoff *handoff, unsigned to, void *target, const struc
 		entry_at(ring, tail)->target = NULL;
 		entry_at(ring, tail)->size = (uint32_t)skipped;
 	}
-	write_entry(entry_at(ring, tail + skipped), (uint32_t)size, target, packet);
+	write_entry(entry_at(ring, tail + skipped), (uint32_t)size, target, packet, mark);
 	atomic_store_explicit(&ring->tail, tail + skipped + size, memory_order_release);
 	handoff->outboxes[crew_self()].touched |= 1u << to;
 	return true;
@@ -145,7 +148,7 @@ static bool empty_ring(struct handoff *handoff, struct ring *ring)
 				.offload = entry->has_offload ? &entry->offload : NULL,
 			};
 
-			handoff->ops->give(entry->target, &packet, handoff->user);
+			handoff->ops->give(entry->target, &packet, entry->mark, handoff->user);
 		}
 		head += entry->size;
 		atomic_store_explicit(&ring->head, head, memory_order_release);

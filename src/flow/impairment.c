@@ -16,6 +16,7 @@
 /* In the store, before its packet. */
 struct stored {
 	uint64_t due_ns;
+	uint64_t mark;
 	uint32_t length, size; /* of the packet; of all of it in the store */
 	uint32_t next;         /* in its line */
 	bool is_gone;
@@ -200,7 +201,8 @@ static uint32_t find_room(struct impairment *impairment, uint32_t size)
 	return 0;
 }
 
-static struct stored *store(struct impairment *impairment, const uint8_t *data, size_t length)
+static struct stored *store(struct impairment *impairment, const uint8_t *data, size_t length,
+			    uint64_t mark)
 {
 	uint32_t size = (uint32_t)(sizeof(struct stored) + length + 7) & ~7u;
 	uint32_t at = find_room(impairment, size);
@@ -209,7 +211,9 @@ static struct stored *store(struct impairment *impairment, const uint8_t *data, 
 	if (at == NOWHERE)
 		return NULL;
 	stored = stored_at(impairment, at);
-	*stored = (struct stored){ .length = (uint32_t)length, .size = size, .next = NOWHERE };
+	*stored = (struct stored){
+		.mark = mark, .length = (uint32_t)length, .size = size, .next = NOWHERE
+	};
 	memcpy(stored + 1, data, length);
 	impairment->tail = at + size;
 	impairment->n_stored++;
@@ -317,10 +321,10 @@ static bool jumps(struct impairment *impairment)
 }
 
 /* Send one copy on its way. Return: false, without room for it. */
-static bool launch(struct impairment *impairment, const uint8_t *data, size_t length,
+static bool launch(struct impairment *impairment, const uint8_t *data, size_t length, uint64_t mark,
 		   uint64_t leaves_ns)
 {
-	struct stored *stored = store(impairment, data, length);
+	struct stored *stored = store(impairment, data, length, mark);
 	uint64_t due_ns;
 
 	if (!stored)
@@ -341,7 +345,7 @@ static bool launch(struct impairment *impairment, const uint8_t *data, size_t le
 }
 
 enum lw_drop impairment_enter(struct impairment *impairment, const uint8_t *data, size_t length,
-			      uint64_t now_ns)
+			      uint64_t mark, uint64_t now_ns)
 {
 	uint64_t leaves_ns = now_ns;
 
@@ -357,12 +361,13 @@ enum lw_drop impairment_enter(struct impairment *impairment, const uint8_t *data
 		impairment->counters.lost++;
 		return LW_DROP_LINK_LOST;
 	}
-	if (!launch(impairment, data, length, leaves_ns)) {
+	if (!launch(impairment, data, length, mark, leaves_ns)) {
 		impairment->counters.full++;
 		return LW_DROP_LINK_FULL;
 	}
 	if (happens(impairment, impairment->settings.duplicate))
-		impairment->counters.duplicated += launch(impairment, data, length, leaves_ns);
+		impairment->counters.duplicated +=
+			launch(impairment, data, length, mark, leaves_ns);
 	return LW_DROP_NONE;
 }
 
@@ -391,18 +396,21 @@ uint64_t impairment_due_ns(const struct impairment *impairment)
 	return due_ns;
 }
 
-const uint8_t *impairment_next(struct impairment *impairment, uint64_t now_ns, size_t *ret_length)
+bool impairment_next(struct impairment *impairment, uint64_t now_ns,
+		     struct impairment_packet *ret_packet)
 {
 	const struct line *line = next_line(impairment);
 	struct stored *stored;
 
 	if (line->first == NOWHERE)
-		return NULL;
+		return false;
 	stored = stored_at(impairment, line->first);
 	if (stored->due_ns > now_ns)
-		return NULL;
-	*ret_length = stored->length;
-	return (const uint8_t *)(stored + 1);
+		return false;
+	*ret_packet = (struct impairment_packet){ .data = (const uint8_t *)(stored + 1),
+						  .length = stored->length,
+						  .mark = stored->mark };
+	return true;
 }
 
 void impairment_pop(struct impairment *impairment)

@@ -30,6 +30,7 @@
 #ifndef FLOW_IMPAIRMENT_H
 #define FLOW_IMPAIRMENT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -53,11 +54,19 @@ void impairment_set(struct impairment *impairment, const struct lw_impairment *s
 /* With the seed in use. */
 const struct lw_impairment *impairment_settings(const struct impairment *impairment);
 
-/* A packet without work left. NONE: it was taken, or LINK_LOST, LINK_FULL. */
+/* A packet without work left, and a mark that comes out with it and its copies. NONE: it was taken, or
+ * LINK_LOST, LINK_FULL. */
 enum lw_drop impairment_enter(struct impairment *impairment, const uint8_t *data, size_t length,
-			      uint64_t now_ns);
-/* The next that is due at now_ns (UINT64_MAX: at any time), which stays until impairment_pop. */
-const uint8_t *impairment_next(struct impairment *impairment, uint64_t now_ns, size_t *ret_length);
+			      uint64_t mark, uint64_t now_ns);
+/* One that has come through. */
+struct impairment_packet {
+	const uint8_t *data; /* until impairment_pop */
+	size_t length;
+	uint64_t mark;
+};
+/* Return: whether one is due at now_ns (UINT64_MAX: at any time); it stays until impairment_pop. */
+bool impairment_next(struct impairment *impairment, uint64_t now_ns,
+		     struct impairment_packet *ret_packet);
 void impairment_pop(struct impairment *impairment);
 /* When the next is due; UINT64_MAX: nothing waits. */
 uint64_t impairment_due_ns(const struct impairment *impairment);

@@ -11,6 +11,7 @@
 #include "switch/icmp.h"
 #include "switch/vswitch.h"
 
+struct capture_origin;
 struct fdb;
 struct handoff;
 struct prefix_table;
@@ -45,6 +46,8 @@ struct vswitch {
 	forward_fn *forward; /* by layer and shape, chosen once */
 	struct list ports;
 	uint32_t n_ports;
+	struct vport *places[VSWITCH_PORTS_MAX]; /* NULL: free */
+	uint32_t n_added;                        /* ports, ever */
 	struct vport *device;
 
 	struct handoff *handoff; /* of a crew of two or more */
@@ -99,6 +102,13 @@ bool forward_output(struct vswitch *vswitch, struct vport *egress, const struct 
 void forward_flush(struct vswitch *vswitch, struct vport *egress);
 /* What waits to be flooded goes out before anything else does. is_last: of the batch. */
 void ethernet_flood_waiting(struct vswitch *vswitch, struct vport *ingress, bool is_last);
+
+/* What to note of a packet with this mark; of one that came in at this port, which is under way. */
+struct capture_origin forward_origin(const struct vswitch *vswitch, uint64_t mark);
+struct capture_origin forward_origin_of(const struct vport *ingress);
+/* A port is added, with a place of its own; or goes. Held. */
+void forward_take_place(struct vswitch *vswitch, struct vport *port);
+void forward_leave_place(struct vswitch *vswitch, struct vport *port);
 
 /* An IP packet's addresses and what its header says of it. NONE, SHORT or MALFORMED. */
 struct ip_ends {

@@ -183,6 +183,7 @@ int vswitch_add(struct vswitch *vswitch, struct vport *port)
 	port->lane.is_dirty = false;
 	crew_hold(vswitch->options.crew);
 	list_append(&vswitch->ports, &port->list);
+	forward_take_place(vswitch, port);
 	vswitch->n_ports++;
 	if (port->is_device)
 		vswitch->device = port;
@@ -204,6 +205,7 @@ void vswitch_remove(struct vswitch *vswitch, struct vport *port)
 		vswitch->lanes[0].dirty[port->lane.index] = NULL;
 	port->lane.is_dirty = false;
 	list_remove(&port->list);
+	forward_leave_place(vswitch, port);
 	vswitch->n_ports--;
 	if (vswitch->device == port)
 		vswitch->device = NULL;
@@ -286,7 +288,7 @@ static void output_here(struct vswitch *vswitch, struct vport *egress,
 static void hand_over(struct vswitch *vswitch, unsigned worker, void *target, struct vport *port,
 		      const struct lw_packet *packet)
 {
-	if (!handoff_put(vswitch->handoff, worker, target, packet))
+	if (!handoff_put(vswitch->handoff, worker, target, packet, vswitch_mark()))
 		vswitch_drop(vswitch, port, packet, LW_DROP_HANDOFF_FULL);
 }
 
@@ -365,19 +367,19 @@ void vswitch_set_link(struct vport *port, struct vport_link *link, bool is_in, b
 	crew_release(crew);
 }
 
-void vswitch_emit(struct vport *egress, const struct lw_packet *packet)
+void vswitch_emit(struct vport *egress, const struct lw_packet *packet, uint64_t mark)
 {
 	struct vswitch *vswitch = egress->vswitch;
 	unsigned worker = worker_of(vswitch, egress, packet);
 	/* It may be one of an earlier batch. */
-	struct capture_origin origin = capture_set_origin((struct capture_origin){ .port = NULL });
+	struct capture_origin before = capture_set_origin(forward_origin(vswitch, mark));
 
 	count_sent(egress, packet);
 	if (worker == crew_self())
 		egress->ops->output(egress, packet);
 	else
 		hand_over(vswitch, worker, egress, egress, packet);
-	(void)capture_set_origin(origin);
+	(void)capture_set_origin(before);
 }
 
 void vswitch_emitted(struct vport *egress)
@@ -446,8 +448,9 @@ static void was_handed_in(struct vswitch *vswitch, struct vport *ingress,
 }
 
 /* What another than worker 0 is handed for a port with a link has come through it. */
-static void was_handed(void *target, const struct lw_packet *packet, void *user)
+static void was_handed(void *target, const struct lw_packet *packet, uint64_t mark, void *user)
 {
+	struct capture_origin before = capture_set_origin(forward_origin(user, mark));
 	struct vport *port = port_of(target);
 
 	if (port != target)
@@ -456,6 +459,7 @@ static void was_handed(void *target, const struct lw_packet *packet, void *user)
 		output_to_link(user, port, packet);
 	else
 		output(user, port, packet);
+	(void)capture_set_origin(before);
 }
 
 static void was_handed_all(void *user)
@@ -465,16 +469,25 @@ static void was_handed_all(void *user)
 
 static const struct handoff_ops handoff_ops = { .give = was_handed, .given = was_handed_all };
 
-void vswitch_forward(struct vswitch *vswitch, struct vport *ingress,
-		     const struct lw_packet *packets, size_t n, uint64_t now_ns)
+static void forward_batch(struct vswitch *vswitch, struct vport *ingress,
+			  const struct lw_packet *packets, size_t n, uint64_t now_ns)
 {
-	(void)capture_set_origin(
-		(struct capture_origin){ .port = ingress->name, .is_device = ingress->is_device });
+	struct capture_origin before = capture_set_origin(forward_origin_of(ingress));
+
 	for (size_t i = 0; i < n; i++)
 		vswitch->forward(vswitch, ingress, &packets[i], now_ns);
 	ethernet_flood_waiting(vswitch, ingress, true);
-	(void)capture_set_origin((struct capture_origin){ .port = NULL });
+	(void)capture_set_origin(before);
 	flush_dirty(vswitch);
+}
+
+void vswitch_forward(struct vswitch *vswitch, struct vport *ingress, const struct lw_packet *packet,
+		     uint64_t mark, uint64_t now_ns)
+{
+	struct capture_origin before = capture_set_origin(forward_origin(vswitch, mark));
+
+	forward_batch(vswitch, ingress, packet, 1, now_ns);
+	(void)capture_set_origin(before);
 }
 
 void vswitch_input(struct vswitch *vswitch, struct vport *ingress, const struct lw_packet *packets,
@@ -489,7 +502,7 @@ void vswitch_input(struct vswitch *vswitch, struct vport *ingress, const struct 
 	if (unlikely(is_linked_in(ingress)))
 		input_to_link(vswitch, ingress, packets, n);
 	else
-		vswitch_forward(vswitch, ingress, packets, n, now_ns);
+		forward_batch(vswitch, ingress, packets, n, now_ns);
 }
 
 void vswitch_output(struct vswitch *vswitch, struct vport *egress, const struct lw_packet *packet)

@@ -41,6 +41,12 @@
  * HANDOFF_FULL, counted at the egress port, when there is no room). What came in on one worker for
  * one egress worker stays in order.
  *
+ * Marks: captures say of what goes out where it came in, whether it was flooded, and whether it is
+ * of a replay (capture/point.h). That is noted for the thread while a packet is under way; what
+ * leaves the thread's hands before it goes out, to another worker or into a link, takes it along as
+ * a mark: the port's place in the switch with the number of its being added. So of a port that has
+ * gone meanwhile nothing is said, nor of another in its place.
+ *
  * Pure: no clock but the now_ns that the caller gives, and without a crew no descriptors.
  */
 #ifndef SWITCH_VSWITCH_H
@@ -91,8 +97,8 @@ struct vport_ops {
 
 /*
  * A link with faults between the switch and a port, for one or both ways (tunnel/port_link.h). It
- * gets what would go straight on, and gives it back later: towards the port by vswitch_emit(),
- * towards the switch by vswitch_forward(). A link is worker 0's: what others have for it is handed
+ * gets what would go straight on, and gives it back later, with the vswitch_mark() that it had:
+ * towards the port by vswitch_emit(), towards the switch by vswitch_forward(). A link is worker 0's: what others have for it is handed
  * over first, and handed on behind it.
  */
 struct vport_link {
@@ -146,6 +152,7 @@ struct vport {
 	uint32_t macs;             /* learned now; vport_macs() */
 	/* The switch's own. */
 	struct vswitch *vswitch;
+	uint64_t place;
 	struct list list;
 	struct token_bucket broadcast, multicast, unknown, icmp;
 };
@@ -173,12 +180,16 @@ void vswitch_input(struct vswitch *vswitch, struct vport *ingress, const struct 
 void vswitch_output(struct vswitch *vswitch, struct vport *egress, const struct lw_packet *packet);
 /* Put a link in, in the ways that it is for, or (NULL) take it out. */
 void vswitch_set_link(struct vport *port, struct vport_link *link, bool is_in, bool is_out);
-/* For a link: packets have come through it from the port. */
-void vswitch_forward(struct vswitch *vswitch, struct vport *ingress,
-		     const struct lw_packet *packets, size_t n, uint64_t now_ns);
+/* Of the packet that this thread has under way. */
+uint64_t vswitch_mark(void);
+/* For a link: a packet has come through it from the port. */
+void vswitch_forward(struct vswitch *vswitch, struct vport *ingress, const struct lw_packet *packet,
+		     uint64_t mark, uint64_t now_ns);
 /* One has come through to the port. vswitch_emitted() follows the last, except in its flush. */
-void vswitch_emit(struct vport *egress, const struct lw_packet *packet);
+void vswitch_emit(struct vport *egress, const struct lw_packet *packet, uint64_t mark);
 void vswitch_emitted(struct vport *egress);
+/* Show captures a packet where the port's own are seen: of one that comes by another way. */
+void vswitch_show_in(const struct vport *port, const struct lw_packet *packet);
 
 /* IP: prefix (host bits cleared) leads to port. 0 (also when it does so already); -EEXIST when
  * another port has the same, -ENOSPC. */

@@ -24,28 +24,27 @@ static struct lw_packet packet_of(const struct port_link *link, enum way way, co
 }
 
 static void leave(struct port_link *link, enum way way, const struct lw_packet *packet,
-		  uint64_t now_ns)
+		  uint64_t mark, uint64_t now_ns)
 {
 	if (way == WAY_OUT)
-		vswitch_emit(link->port, packet);
+		vswitch_emit(link->port, packet, mark);
 	else
-		vswitch_forward(link->port->vswitch, link->port, packet, 1, now_ns);
+		vswitch_forward(link->port->vswitch, link->port, packet, mark, now_ns);
 }
 
 /* Let out what is due at until_ns. */
 static void drain(struct port_link *link, enum way way, uint64_t until_ns)
 {
 	struct impairment *impairment = link->ways[way];
+	struct impairment_packet waited;
 	bool has_left = false;
-	const uint8_t *data;
-	size_t length;
 
 	if (!impairment)
 		return;
-	while ((data = impairment_next(impairment, until_ns, &length))) {
-		struct lw_packet packet = packet_of(link, way, data, length);
+	while (impairment_next(impairment, until_ns, &waited)) {
+		struct lw_packet packet = packet_of(link, way, waited.data, waited.length);
 
-		leave(link, way, &packet, lw_loop_now_ns(link->loop));
+		leave(link, way, &packet, waited.mark, lw_loop_now_ns(link->loop));
 		impairment_pop(impairment);
 		has_left = true;
 	}
@@ -81,7 +80,7 @@ static void timer_due(struct loop_timer *timer)
 static void enter_plain(struct port_link *link, enum way way, const struct lw_packet *packet)
 {
 	enum lw_drop drop = impairment_enter(link->ways[way], packet->data, packet->length,
-					     lw_loop_now_ns(link->loop));
+					     vswitch_mark(), lw_loop_now_ns(link->loop));
 
 	if (drop != LW_DROP_NONE)
 		vswitch_drop(link->port->vswitch, link->port, packet, drop);
@@ -169,11 +168,10 @@ int port_link_attach(struct port_link *link, struct lw_loop *loop, enum lw_layer
 static void drop_waiting(struct port_link *link, enum way way)
 {
 	struct impairment *impairment = link->ways[way];
-	const uint8_t *data;
-	size_t length;
+	struct impairment_packet waited;
 
-	while (impairment && (data = impairment_next(impairment, UINT64_MAX, &length))) {
-		struct lw_packet packet = packet_of(link, way, data, length);
+	while (impairment && impairment_next(impairment, UINT64_MAX, &waited)) {
+		struct lw_packet packet = packet_of(link, way, waited.data, waited.length);
 
 		vswitch_drop(link->port->vswitch, link->port, &packet, LW_DROP_PORT_DOWN);
 		impairment_pop(impairment);

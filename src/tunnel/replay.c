@@ -11,6 +11,7 @@
 #include "base/memory.h"
 #include "base/packet.h"
 #include "base/value.h"
+#include "capture/point.h"
 #include "capture/reader.h"
 #include "tunnel/port_link.h"
 
@@ -44,6 +45,7 @@ static void give(struct lw_replay *replay)
 	struct port_link *link = replay->link;
 	struct vport *port = link->port;
 	bool is_out = replay->options.way == LW_PORT_OUT;
+	struct capture_origin before;
 	struct lw_packet packet;
 	enum lw_drop drop;
 
@@ -57,12 +59,16 @@ static void give(struct lw_replay *replay)
 	packet = packet_view(link->layer, replay->next.data, replay->next.length,
 			     is_out == port->is_device ? LW_DIRECTION_INBOUND
 						       : LW_DIRECTION_OUTBOUND);
-	if (drop != LW_DROP_NONE)
+	before = capture_set_origin((struct capture_origin){ .is_replayed = true });
+	if (drop != LW_DROP_NONE) {
 		vswitch_drop(port->vswitch, port, &packet, drop);
-	else if (is_out)
+	} else if (is_out) {
 		vswitch_output(port->vswitch, port, &packet);
-	else
+	} else {
+		vswitch_show_in(port, &packet);
 		vswitch_input(port->vswitch, port, &packet, 1, lw_loop_now_ns(link->loop));
+	}
+	(void)capture_set_origin(before);
 }
 
 /* ---- time */

@@ -9,7 +9,8 @@
  * or from there, and its memory stays until it is freed.
  *
  * Worker 0's, as the port's link is. Packets enter where the port's own do: vswitch_input() and
- * vswitch_output(), before impairments.
+ * vswitch_output(), before impairments. Captures see them where the port's own are seen, and say that
+ * they are of a replay, there and where they leave.
  */
 #ifndef TUNNEL_REPLAY_H
 #define TUNNEL_REPLAY_H

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/packet.h"
+#include "capture/point.h"
 #include "device/offload.h"
 #include "device/segment.h"
 #include "flow/scheduler.h"
@@ -17,12 +18,15 @@ void session_unit_dropped(const uint8_t *unit, size_t length, enum lw_drop reaso
 						      : UNIT_HEADER_SIZE;
 	struct lw_packet packet =
 		packet_view(session->layer, unit + header, length - header, LW_DIRECTION_OUTBOUND);
+	/* Not the packet that is under way, if any. */
+	struct capture_origin before = capture_set_origin((struct capture_origin){ .port = NULL });
 	struct lw_offload offload;
 
 	if (unit[0] == UNIT_OFFLOAD_FRAME &&
 	    wire_offload_decode(unit + UNIT_HEADER_SIZE, &offload) == 0)
 		packet.offload = &offload;
 	session->ops->dropped(session, &packet, reason);
+	(void)capture_set_origin(before);
 }
 
 void session_drop_waiting(struct session *session)

@@ -16,8 +16,7 @@
 
 #include "base/bytes.h"
 #include "support/rig.h"
-
-enum { EN10MB = 1, RAW = 101 };
+#include "support/savefile.h"
 
 struct ended {
 	unsigned times; /* told */
@@ -25,47 +24,18 @@ struct ended {
 	char text[LW_ERROR_TEXT_SIZE];
 };
 
-static void put32(int fd, uint32_t value)
-{
-	assert_int_equal(write(fd, &value, sizeof(value)), sizeof(value));
-}
-
-/* A savefile with nanosecond stamps. */
-static int savefile(uint32_t link_type)
-{
-	int fd = memfd_create("savefile", MFD_CLOEXEC);
-
-	assert_true(fd >= 0);
-	put32(fd, 0xa1b23c4d);
-	put32(fd, 4 << 16 | 2);
-	put32(fd, 0);
-	put32(fd, 0);
-	put32(fd, 262144);
-	put32(fd, link_type);
-	return fd;
-}
-
-static void put_packet(int fd, uint64_t at_ns, const void *data, size_t length, size_t whole)
-{
-	put32(fd, (uint32_t)(at_ns / 1000000000));
-	put32(fd, (uint32_t)(at_ns % 1000000000));
-	put32(fd, (uint32_t)length);
-	put32(fd, (uint32_t)whole);
-	assert_int_equal(write(fd, data, length), length);
-}
-
 /* n frames from host 1 to host 9, numbered, 100 ms apart, in the year 2001. */
 static int frames(uint32_t n)
 {
-	int fd = savefile(EN10MB);
+	int fd = savefile_make(SAVEFILE_ETHERNET);
 	uint8_t frame[64];
 
 	for (uint32_t i = 0; i < n; i++) {
 		size_t length = rig_frame(frame, 9, 1, 0x88b5, 46);
 
 		store_be32(frame + 20, i);
-		put_packet(fd, UINT64_C(1000000000000000000) + i * UINT64_C(100000000), frame,
-			   length, length);
+		savefile_put(fd, UINT64_C(1000000000000000000) + i * UINT64_C(100000000), frame,
+			     length, length);
 	}
 	return fd;
 }
@@ -219,7 +189,7 @@ static void replay__frames_that_may_not__are_counted_drops(void **state)
 	struct rig *rig = rig_new(LW_LAYER_ETHERNET, true);
 	struct rig_client *a = rig_add(rig, "a", NULL, NULL);
 	struct ended ended = { 0 };
-	int fd = savefile(EN10MB);
+	int fd = savefile_make(SAVEFILE_ETHERNET);
 	static uint8_t frame[70000];
 	struct lw_replay_options options = options_of(fd, &ended);
 	struct lw_replay *replay;
@@ -227,7 +197,7 @@ static void replay__frames_that_may_not__are_counted_drops(void **state)
 
 	(void)state;
 	rig_connect(a);
-	put_packet(fd, 1, frame, 13, 13);
+	savefile_put(fd, 1, frame, 13, 13);
 	length = rig_frame(frame, 0xff, 1, 0x0800, 300);
 	frame[14] = 0x45;
 	frame[14 + 9] = 17;
@@ -235,11 +205,11 @@ static void replay__frames_that_may_not__are_counted_drops(void **state)
 	memset(frame + 20, 0, 2);
 	store_be16(frame + 34, 67);
 	store_be16(frame + 36, 68);
-	put_packet(fd, 2, frame, length, length);
-	put_packet(fd, 3, frame, 100, 300);
-	put_packet(fd, 4, frame, 66000, 66000);
+	savefile_put(fd, 2, frame, length, length);
+	savefile_put(fd, 3, frame, 100, 300);
+	savefile_put(fd, 4, frame, 66000, 66000);
 	length = rig_frame(frame, 0xff, 1, 0x88b5, 2000);
-	put_packet(fd, 5, frame, length, length);
+	savefile_put(fd, 5, frame, length, length);
 	options.fast = true;
 	replay = start(a, &options);
 	rig_pass(rig, 60);
@@ -291,7 +261,7 @@ static void start__what_cannot_be__is_refused(void **state)
 	struct rig_client *a = connect();
 	struct ended ended = { 0 };
 	struct lw_replay_options options = options_of(frames(2), &ended), bad = options;
-	int raw = savefile(RAW), junk = memfd_create("junk", MFD_CLOEXEC), ends[2];
+	int raw = savefile_make(SAVEFILE_RAW), junk = memfd_create("junk", MFD_CLOEXEC), ends[2];
 	struct lw_replay *replay;
 
 	(void)state;
@@ -308,7 +278,7 @@ static void start__what_cannot_be__is_refused(void **state)
 	refuse(a, bad, -EINVAL, "size");
 	bad = options_of(raw, &ended);
 	refuse(a, bad, -EMEDIUMTYPE, "RAW");
-	put32(junk, 0x12345678);
+	savefile_word(junk, 0x12345678);
 	bad = options_of(junk, &ended);
 	refuse(a, bad, -EINVAL, "cannot be read");
 	assert_int_equal(pipe2(ends, O_CLOEXEC), 0);

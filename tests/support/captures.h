@@ -3,6 +3,9 @@
 #ifndef SUPPORT_CAPTURES_H
 #define SUPPORT_CAPTURES_H
 
+#include <stdio.h>
+#include <string.h>
+
 #include <longwire/capture.h>
 #include <longwire/error.h>
 
@@ -33,6 +36,27 @@ static inline struct lw_capture_counters captures_count(struct lw_capture *captu
 	(void)lw_capture_flush(capture);
 	lw_capture_counters(capture, &counters);
 	return counters;
+}
+
+/* How many packets in a file of pcapng have this comment and no other. */
+static inline size_t captures_comments(const char *path, const char *comment)
+{
+	static uint8_t data[1 << 22];
+	FILE *file = fopen(path, "r");
+	size_t length, n = 0, size = 4 + strlen(comment);
+	char option[200];
+
+	assert_non_null(file);
+	length = fread(data, 1, sizeof(data), file);
+	fclose(file);
+	assert_true(length < sizeof(data) && size < sizeof(option));
+	/* Its code, its length, its text: as this machine writes two bytes each. */
+	memcpy(option, (const uint16_t[]){ 1, (uint16_t)(size - 4) }, 4);
+	memcpy(option + 4, comment, size - 4);
+	for (const uint8_t *at = data;
+	     (at = memmem(at, length - (size_t)(at - data), option, size)); at += size)
+		n++;
+	return n;
 }
 
 #endif

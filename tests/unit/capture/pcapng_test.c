@@ -606,11 +606,23 @@ static void pcapng__origins_noted__in_comments_of_what_leaves(void **state)
 		enum lw_capture_point point;
 		const char *comment;
 	} shown[] = {
-		{ { "laptop", false, false }, LW_CAPTURE_SESSION_OUT, "from laptop, known" },
-		{ { "lw0", true, true }, LW_CAPTURE_SESSION_OUT, "from lw0, flooded" },
-		{ { "laptop", false, true }, LW_CAPTURE_DEVICE_OUT, "from laptop, flooded" },
-		{ { NULL, false, false }, LW_CAPTURE_SESSION_OUT, NULL },
-		{ { "laptop", false, false }, LW_CAPTURE_SESSION_IN, NULL },
+		{ { .port = "laptop" }, LW_CAPTURE_SESSION_OUT, "from laptop, known" },
+		{ { .port = "lw0", .is_device = true, .is_flooded = true },
+		  LW_CAPTURE_SESSION_OUT,
+		  "from lw0, flooded" },
+		{ { .port = "laptop", .is_flooded = true },
+		  LW_CAPTURE_DEVICE_OUT,
+		  "from laptop, flooded" },
+		{ { .port = NULL }, LW_CAPTURE_SESSION_OUT, NULL },
+		{ { .port = "laptop" }, LW_CAPTURE_SESSION_IN, NULL },
+		{ { .port = "laptop", .is_replayed = true },
+		  LW_CAPTURE_DEVICE_OUT,
+		  "from laptop, known, replayed" },
+		{ { .is_replayed = true }, LW_CAPTURE_SESSION_OUT, "replayed" },
+		{ { .is_replayed = true }, LW_CAPTURE_SESSION_IN, "replayed" },
+		{ { .is_replayed = true },
+		  LW_CAPTURE_DROP,
+		  "dropped: short: shorter than its own header, replayed" },
 	};
 	struct fixture *fixture = *state;
 
@@ -628,7 +640,7 @@ static void pcapng__origins_noted__in_comments_of_what_leaves(void **state)
 		for (size_t i = 0; i < ARRAY_SIZE(shown); i++) {
 			(void)capture_set_origin(shown[i].origin);
 			see(fixture, shown[i].point, frame, sizeof(frame), "branch", false,
-			    LW_DROP_NONE);
+			    shown[i].point == LW_CAPTURE_DROP ? LW_DROP_SHORT : LW_DROP_NONE);
 		}
 		(void)capture_set_origin((struct capture_origin){ .port = NULL });
 		assert_int_equal(captures_count(capture).seen, ARRAY_SIZE(shown));

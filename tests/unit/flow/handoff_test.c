@@ -35,6 +35,11 @@ static size_t length_of(uint32_t number)
 	return number % 100 == 99 ? LW_PACKET_MAX : 64 + number * 7919 % 1436;
 }
 
+static uint64_t mark_of(uint32_t number)
+{
+	return UINT64_C(0x123456789) * number;
+}
+
 static bool is_right(const struct lw_packet *packet, uint32_t number)
 {
 	uint32_t stamp;
@@ -48,16 +53,16 @@ static bool is_right(const struct lw_packet *packet, uint32_t number)
 	       (!packet->offload || packet->offload->gso_size == number % 1000);
 }
 
-static void give(void *user_target, const struct lw_packet *packet, void *user)
+static void give(void *user_target, const struct lw_packet *packet, uint64_t mark, void *user)
 {
 	struct target *target = user_target;
 	struct scene *scene = user;
 
-	target->wrong += !is_right(packet, target->next);
+	target->wrong += !is_right(packet, target->next) || mark != mark_of(target->next);
 	target->next++;
 	if (target == &scene->there)
-		target->wrong +=
-			crew_self() != 1 || !handoff_put(scene->handoff, 0, &scene->here, packet);
+		target->wrong += crew_self() != 1 ||
+				 !handoff_put(scene->handoff, 0, &scene->here, packet, mark);
 	else
 		target->wrong += crew_self() != 0;
 }
@@ -107,7 +112,7 @@ static bool put(struct scene *scene, uint32_t number)
 
 	memcpy(scene->data, &number, sizeof(number));
 	scene->data[packet.length - 1] = (uint8_t)number;
-	return handoff_put(scene->handoff, 1, &scene->there, &packet);
+	return handoff_put(scene->handoff, 1, &scene->there, &packet, mark_of(number));
 }
 
 static void put__there_and_back__comes_whole_and_in_order(void **state)
@@ -157,7 +162,7 @@ static void put__longer_than_any_packet__is_refused(void **state)
 	const struct lw_packet packet = { .data = scene->data, .length = LW_PACKET_MAX + 1 };
 
 	(void)state;
-	assert_false(handoff_put(scene->handoff, 1, &scene->there, &packet));
+	assert_false(handoff_put(scene->handoff, 1, &scene->there, &packet, 0));
 	tear_down(scene);
 }
 

@@ -41,26 +41,31 @@ static struct lw_impairment_counters count(const struct impairment *impairment)
 	return counters;
 }
 
-/* A packet that says its number. */
+static uint64_t mark_of(uint32_t number)
+{
+	return UINT64_C(0x123456789) * number;
+}
+
+/* A packet that says its number, and is marked with it. */
 static enum lw_drop enter(struct impairment *impairment, uint32_t number, uint64_t now_ns)
 {
 	uint8_t data[LENGTH] = { 0 };
 
 	store_be32(data, number);
-	return impairment_enter(impairment, data, sizeof(data), now_ns);
+	return impairment_enter(impairment, data, sizeof(data), mark_of(number), now_ns);
 }
 
 /* Return: the number of the packet that is due, or -1. */
 static int64_t leave(struct impairment *impairment, uint64_t now_ns)
 {
-	size_t length;
-	const uint8_t *data = impairment_next(impairment, now_ns, &length);
+	struct impairment_packet packet;
 	uint32_t number;
 
-	if (!data)
+	if (!impairment_next(impairment, now_ns, &packet))
 		return -1;
-	assert_int_equal(length, LENGTH);
-	number = load_be32(data);
+	assert_int_equal(packet.length, LENGTH);
+	number = load_be32(packet.data);
+	assert_int_equal(packet.mark, mark_of(number));
 	impairment_pop(impairment);
 	return number;
 }
@@ -295,15 +300,15 @@ static void corrupt__share__differs_in_one_bit_anywhere(void **state)
 	(void)state;
 	memset(sent, 0x5a, sizeof(sent));
 	for (uint32_t i = 0; i < 200000; i++) {
-		const uint8_t *got;
+		struct impairment_packet got;
 		unsigned bits = 0;
-		size_t length;
 
-		assert_int_equal(impairment_enter(impairment, sent, sizeof(sent), i), LW_DROP_NONE);
-		got = impairment_next(impairment, i, &length);
-		assert_int_equal(length, sizeof(sent));
+		assert_int_equal(impairment_enter(impairment, sent, sizeof(sent), 0, i),
+				 LW_DROP_NONE);
+		assert_true(impairment_next(impairment, i, &got));
+		assert_int_equal(got.length, sizeof(sent));
 		for (unsigned bit = 0; bit < sizeof(sent) * 8; bit++)
-			if ((got[bit / 8] ^ sent[bit / 8]) & 1u << bit % 8) {
+			if ((got.data[bit / 8] ^ sent[bit / 8]) & 1u << bit % 8) {
 				bits++;
 				hits[bit]++;
 			}
@@ -376,13 +381,13 @@ static double measure_rate(uint64_t rate, size_t length)
 		make((struct lw_impairment){ .rate = rate, .queue_packets = 100 });
 	uint64_t bits = 0, gap_ns = length * UINT64_C(4000000000) / rate, now = 0;
 	static uint8_t data[65535];
-	size_t got;
+	struct impairment_packet got;
 
 	for (unsigned i = 0; i < 50000; i++, now += gap_ns) {
-		(void)impairment_enter(impairment, data, length, now);
+		(void)impairment_enter(impairment, data, length, 0, now);
 		while (impairment_next(impairment, now, &got)) {
 			impairment_pop(impairment);
-			bits += got * 8;
+			bits += got.length * 8;
 		}
 	}
 	assert_share(count(impairment).full, 50000, 0.5);
@@ -413,13 +418,14 @@ static void rate__short_packets__does_not_round(void **state)
 	struct impairment *impairment = make((struct lw_impairment){
 		.rate = LW_IMPAIRMENT_RATE_MAX, .queue_packets = LW_IMPAIRMENT_QUEUE_PACKETS_MAX });
 	uint8_t data[60] = { 0 };
+	struct impairment_packet packet;
 	uint64_t last = 0;
-	size_t length;
 
 	(void)state;
 	for (int i = 0; i < 60000; i++)
-		assert_int_equal(impairment_enter(impairment, data, sizeof(data), 0), LW_DROP_NONE);
-	while (impairment_next(impairment, UINT64_MAX, &length)) {
+		assert_int_equal(impairment_enter(impairment, data, sizeof(data), 0, 0),
+				 LW_DROP_NONE);
+	while (impairment_next(impairment, UINT64_MAX, &packet)) {
 		last = impairment_due_ns(impairment);
 		impairment_pop(impairment);
 	}
@@ -470,15 +476,15 @@ static void store__full__is_a_counted_drop_and_then_goes_on(void **state)
 {
 	struct impairment *impairment = make((struct lw_impairment){ .delay_us = 60000000 });
 	static uint8_t data[60000];
+	struct impairment_packet packet;
 	uint32_t taken = 0, lost = 0;
-	size_t length;
 
 	(void)state;
 	for (int round = 0; round < 3; round++) {
 		uint64_t now = (uint64_t)round * 100000 * MS;
 
 		taken = 0;
-		while (impairment_enter(impairment, data, sizeof(data) - (size_t)round * 777,
+		while (impairment_enter(impairment, data, sizeof(data) - (size_t)round * 777, 0,
 					now) == LW_DROP_NONE)
 			taken++;
 		lost++;
@@ -487,13 +493,13 @@ static void store__full__is_a_counted_drop_and_then_goes_on(void **state)
 		assert_int_equal(count(impairment).full, lost);
 		/* A third leaves: there is room again, across the end of the ring. */
 		for (uint32_t i = 0; i < taken / 3; i++) {
-			assert_non_null(impairment_next(impairment, now + 60000 * MS, &length));
+			assert_true(impairment_next(impairment, now + 60000 * MS, &packet));
 			impairment_pop(impairment);
 		}
 		for (uint32_t i = 0; i < taken / 3 - 1; i++)
-			assert_int_equal(impairment_enter(impairment, data, 50000, now),
+			assert_int_equal(impairment_enter(impairment, data, 50000, 0, now),
 					 LW_DROP_NONE);
-		while (impairment_next(impairment, UINT64_MAX, &length))
+		while (impairment_next(impairment, UINT64_MAX, &packet))
 			impairment_pop(impairment);
 		assert_int_equal(count(impairment).waiting_packets, 0);
 		assert_int_equal(count(impairment).waiting_bytes, 0);
@@ -528,14 +534,13 @@ static uint64_t run(struct lw_impairment settings, unsigned stream)
 	assert_int_equal(impairment_new(&settings, stream, &impairment), 0);
 	for (uint32_t i = 0; i < 20000; i++) {
 		uint64_t now = (uint64_t)i * 350000;
-		const uint8_t *data;
-		size_t length;
+		struct impairment_packet packet;
 
 		hash = hash * 31 + (enter(impairment, i, now) != LW_DROP_NONE);
-		while ((data = impairment_next(impairment, now, &length))) {
+		while (impairment_next(impairment, now, &packet)) {
 			dues = impairment_due_ns(impairment);
-			for (size_t k = 0; k < length; k++)
-				hash = (hash ^ data[k]) * 1099511628211u;
+			for (size_t k = 0; k < packet.length; k++)
+				hash = (hash ^ packet.data[k]) * 1099511628211u;
 			hash = (hash ^ dues) * 1099511628211u;
 			impairment_pop(impairment);
 		}
@@ -569,7 +574,7 @@ static void counters__everything_at_once__balance(void **state)
 	(void)state;
 	for (uint64_t now = 0; entered < 30000; now += 390000, entered++) {
 		(void)enter(impairment, entered, now);
-		while (impairment_next(impairment, now, &(size_t){ 0 }))
+		while (impairment_next(impairment, now, &(struct impairment_packet){ 0 }))
 			impairment_pop(impairment);
 		counters = count(impairment);
 		assert_int_equal(counters.passed_packets + counters.waiting_packets +

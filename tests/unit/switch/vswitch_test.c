@@ -1059,6 +1059,112 @@ static void origin__ip__routed_is_known_and_answers_have_none(void **state)
 	end(&f);
 }
 
+/* A link that keeps what goes to a port, or comes from it, with its mark. */
+struct keeper {
+	struct vport_link link;
+	uint64_t marks[8];
+	unsigned n;
+};
+
+static void keep_out(struct vport_link *link, const struct lw_packet *packet)
+{
+	struct keeper *keeper = container_of(link, struct keeper, link);
+
+	(void)packet;
+	keeper->marks[keeper->n++] = vswitch_mark();
+}
+
+static void keep_in(struct vport_link *link, const struct lw_packet *packets, size_t n)
+{
+	assert_int_equal(n, 1);
+	keep_out(link, packets);
+}
+
+static void flush_keeper(struct vport_link *link)
+{
+	(void)link;
+}
+
+static struct keeper new_keeper(void)
+{
+	return (struct keeper){
+		.link = { .output = keep_out, .flush = flush_keeper, .input = keep_in }
+	};
+}
+
+static void mark__of_what_waits__notes_where_it_came_in(void **state)
+{
+	struct keeper keeper = new_keeper();
+	struct lw_packet packet = { .length = 60, .layer = LW_LAYER_ETHERNET };
+	struct fixture f;
+
+	(void)state;
+	begin(&f, LW_LAYER_ETHERNET, LW_BETWEEN_DIRECT);
+	packet.data = f.ports[1].last;
+	send_frame(&f, 1, 11, 50, 60);
+	vswitch_set_link(&f.ports[1].vport, &keeper.link, false, true);
+	send_frame(&f, DEVICE, 50, 11, 60);
+	send_frame(&f, 2, 12, UINT32_MAX, 60);
+	(void)capture_set_origin((struct capture_origin){ .is_replayed = true });
+	send_frame(&f, LAN, 13, 11, 60);
+	vswitch_output(f.vswitch, &f.ports[1].vport, &packet);
+	(void)capture_set_origin((struct capture_origin){ .port = NULL });
+	assert_int_equal(keeper.n, 4);
+
+	vswitch_emit(&f.ports[1].vport, &packet, keeper.marks[0]);
+	assert_origin(&f, 1, "device", false);
+	vswitch_emit(&f.ports[1].vport, &packet, keeper.marks[1]);
+	assert_origin(&f, 1, "bob", true);
+	assert_false(f.ports[1].last_origin.is_replayed);
+	vswitch_emit(&f.ports[1].vport, &packet, keeper.marks[2]);
+	assert_origin(&f, 1, "lan", false);
+	assert_true(f.ports[1].last_origin.is_replayed);
+	vswitch_emit(&f.ports[1].vport, &packet, keeper.marks[3]);
+	assert_origin(&f, 1, NULL, false);
+	assert_true(f.ports[1].last_origin.is_replayed);
+	assert_int_equal(vswitch_mark(), 0);
+
+	/* Of a port that is gone nothing is said, and nothing of the next in its place. */
+	vswitch_remove(f.vswitch, &f.ports[2].vport);
+	vswitch_emit(&f.ports[1].vport, &packet, keeper.marks[1]);
+	assert_origin(&f, 1, NULL, false);
+	for (int i = 0; i < 3 * PORTS; i++) {
+		assert_int_equal(vswitch_add(f.vswitch, &f.ports[2].vport), 0);
+		vswitch_emit(&f.ports[1].vport, &packet, keeper.marks[1]);
+		assert_origin(&f, 1, NULL, false);
+		vswitch_remove(f.vswitch, &f.ports[2].vport);
+	}
+	vswitch_set_link(&f.ports[1].vport, NULL, false, false);
+	end(&f);
+}
+
+static void mark__of_what_comes_in__is_of_its_replay(void **state)
+{
+	struct keeper keeper = new_keeper();
+	struct lw_packet packet = { .length = 60, .layer = LW_LAYER_ETHERNET };
+	struct fixture f;
+	uint8_t frame[60] = { 0 };
+
+	(void)state;
+	begin(&f, LW_LAYER_ETHERNET, LW_BETWEEN_DIRECT);
+	put_mac(frame, 50);
+	put_mac(frame + 6, 11);
+	packet.data = frame;
+	vswitch_set_link(&f.ports[1].vport, &keeper.link, true, false);
+	(void)capture_set_origin((struct capture_origin){ .is_replayed = true });
+	vswitch_input(f.vswitch, &f.ports[1].vport, &packet, 1, f.now);
+	(void)capture_set_origin((struct capture_origin){ .port = NULL });
+	vswitch_input(f.vswitch, &f.ports[1].vport, &packet, 1, f.now);
+	vswitch_forward(f.vswitch, &f.ports[1].vport, &packet, keeper.marks[0], f.now);
+	assert_origin(&f, DEVICE, "anna", true);
+	assert_true(f.ports[DEVICE].last_origin.is_replayed);
+	vswitch_forward(f.vswitch, &f.ports[1].vport, &packet, keeper.marks[1], f.now);
+	assert_origin(&f, DEVICE, "anna", true);
+	assert_false(f.ports[DEVICE].last_origin.is_replayed);
+	vswitch_set_link(&f.ports[1].vport, NULL, false, false);
+	end(&f);
+}
+
 static void drop__with_a_capture__is_shown_to_it(void **state)
 {
 	char path[] = "/tmp/longwire-drop-XXXXXX";
@@ -1124,6 +1230,8 @@ int main(void)
 		cmocka_unit_test(origin__ethernet__noted_while_it_goes_out),
 		cmocka_unit_test(origin__batch__flooded_and_known),
 		cmocka_unit_test(origin__ip__routed_is_known_and_answers_have_none),
+		cmocka_unit_test(mark__of_what_waits__notes_where_it_came_in),
+		cmocka_unit_test(mark__of_what_comes_in__is_of_its_replay),
 		cmocka_unit_test(drop__with_a_capture__is_shown_to_it),
 	};
 
