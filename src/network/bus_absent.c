@@ -4,6 +4,7 @@
 
 #include "base/dns_settings.h"
 #include "network/logind.h"
+#include "network/managers.h"
 #include "network/resolved.h"
 
 bool resolved_is_there(void)
@@ -61,4 +62,10 @@ void logind_may_sleep(struct logind *logind)
 void logind_free(struct logind *logind)
 {
 	(void)logind;
+}
+
+void managers_ask(const char *interface, struct managers *ret_managers)
+{
+	(void)interface;
+	*ret_managers = (struct managers){ 0 };
 }

@@ -47,7 +47,7 @@ struct arguments {
 	int log_level; /* enum log_level */
 	struct option_list clients, points, ports, peers, reasons;
 	struct option_number wait, snaplen, count, duration, loop;
-	const char *port, *speed;
+	const char *port, *speed, *host;
 	bool once, json, help, super_frames, in, out, fast, probe;
 	bool dump_recorder, trigger_recorder;
 	bool extcap_interfaces, extcap_dlts, extcap_config, capture;

@@ -110,7 +110,9 @@ static const struct option_row top_options[] = {
 
 static const struct option_row doctor_options[] = {
 	{ "probe", NULL, OPTION_FLAG, FIELD(probe), 0,
-	  "also ask the LAN's gateway, by ARP, from a foreign MAC address" },
+	  "also ask a host behind the bridge, by ARP, from foreign MAC addresses" },
+	{ "host", "ADDRESS", OPTION_TEXT, FIELD(host), 0,
+	  "which one (default: the bridge's gateway)" },
 	{ "json", NULL, OPTION_FLAG, FIELD(json), 0, "as JSON, for programs" },
 	{ 0 },
 };
@@ -284,9 +286,9 @@ const struct command command_table[] = {
 		.arguments = "[FILE]",
 		.help = "say what keeps a hub or tunnel from working, and what mends it",
 		.details =
-			"\nLooks at this machine; with FILE also at what that needs: keys, bridge,\n"
-			"managers of interfaces, and from a client the hub and the path to it.\n"
-			"Nothing is changed. Ends with 0 if nothing is in the way, 1 if something\n"
+			"\nLooks at this machine; with FILE also at what that needs: keys, interface,\n"
+			"ports, bridge, managers of interfaces, and from a client the hub and the path\n"
+			"to it. Nothing is changed. Ends with 0 if nothing is in the way, 1 if something\n"
 			"is, 2 if FILE itself is wrong.",
 		.words_max = 1,
 		.options = doctor_options,

@@ -8,7 +8,7 @@
 
 #include "program/doctor.h"
 
-enum { YEAR_2025 = 1735689600, PATH_MTU_SMALL = 1280, FORWARD_DELAY_LONG = 4 };
+enum { YEAR_2025 = 1735689600, A_DAY = 86400, FORWARD_DELAY_LONG = 4 };
 
 void doctor_find(struct findings *findings, bool is_fault, const char *topic, const char *mend,
 		 const char *format, ...)
@@ -31,11 +31,16 @@ void doctor_judge_device(const struct doctor_device *facts, struct findings *fin
 {
 	static const char topic[] = "device";
 
-	if (facts->error == ENOENT || facts->error == ENODEV || facts->error == ENXIO) {
+	if (facts->error == ENOENT) {
 		doctor_find(findings, true, topic,
-			    "modprobe tun && mkdir -p /dev/net && "
-			    "{ [ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200; }",
-			    "/dev/net/tun is not there: no interface can be made");
+			    "mkdir -p /dev/net && mknod /dev/net/tun c 10 200",
+			    "/dev/net/tun is not there: no interface can be made (a container has "
+			    "to be given it)");
+		return;
+	}
+	if (facts->error == ENODEV || facts->error == ENXIO) {
+		doctor_find(findings, true, topic, "modprobe tun",
+			    "/dev/net/tun has no driver: no interface can be made");
 		return;
 	}
 	if (facts->error) {
@@ -51,6 +56,13 @@ void doctor_judge_device(const struct doctor_device *facts, struct findings *fin
 	if (!(facts->features & IFF_MULTI_QUEUE))
 		doctor_find(findings, false, topic, NULL,
 			    "the kernel's tun has one queue: several workers cannot share it");
+	if (!facts->may_make && facts->is_root) {
+		doctor_find(findings, true, topic,
+			    "docker run --cap-add NET_ADMIN --device /dev/net/tun …  # its host",
+			    "root without CAP_NET_ADMIN, as in a container: no interface can be "
+			    "made or set up");
+		return;
+	}
 	if (!facts->may_make) {
 		doctor_find(
 			findings, false, topic, "sudo longwire doctor",
@@ -71,13 +83,15 @@ void doctor_judge_device(const struct doctor_device *facts, struct findings *fin
 
 void doctor_judge_machine(const struct doctor_machine *facts, struct findings *findings)
 {
+	int64_t behind = facts->written - facts->now;
 	char mend[80];
 
-	if (facts->now < YEAR_2025)
-		doctor_find(
-			findings, true, "clock", "timedatectl set-ntp true",
-			"the clock is years behind: certificates of an authority are judged by it "
-			"(pins are not)");
+	if (facts->now < YEAR_2025 || behind > A_DAY)
+		doctor_find(findings, true, "clock", "timedatectl set-ntp true",
+			    behind > A_DAY ? "the clock is behind: the configuration was written "
+					     "%lld days from now"
+					   : "the clock is years behind",
+			    (long long)behind / A_DAY);
 	else if (!facts->is_synchronised)
 		doctor_find(findings, false, "clock", "timedatectl set-ntp true",
 			    "the clock is not synchronised, as far as the kernel knows");
@@ -97,6 +111,117 @@ void doctor_judge_machine(const struct doctor_machine *facts, struct findings *f
 			    "libipsec-mb is not used (%s is), which is many times as fast here",
 			    facts->backend);
 }
+
+/* ---- the interface, and who has it */
+
+static void judge_holder(const struct doctor_interface *facts, struct findings *findings)
+{
+	const struct doctor_holder *holder = &facts->holder;
+	char mend[DOCTOR_TEXT];
+
+	if (holder->pid && !holder->runs_file) {
+		snprintf(mend, sizeof(mend), "kill %d", holder->pid);
+		doctor_find(findings, true, "interface", mend,
+			    "%s is taken by process %d, %s, which was not started with %s",
+			    facts->name, holder->pid, holder->name, facts->file);
+		return;
+	}
+	if (!holder->pid)
+		return;
+	doctor_find(findings, false, "instance", NULL,
+		    "it runs already, as process %d: longwire status shows it, and a second one is "
+		    "refused",
+		    holder->pid);
+	snprintf(mend, sizeof(mend), "ip link set %s up", facts->name);
+	if (!facts->is_up)
+		doctor_find(findings, true, "interface", mend, "%s is down", facts->name);
+	if (!facts->bridge || !strcmp(facts->master, facts->bridge))
+		return;
+	snprintf(mend, sizeof(mend), "ip link set %s master %s", facts->name, facts->bridge);
+	doctor_find(findings, true, "interface", mend, "%s is %s%s, and should be in %s",
+		    facts->name, facts->master[0] ? "in " : "in no bridge", facts->master,
+		    facts->bridge);
+}
+
+void doctor_judge_interface(const struct doctor_interface *facts, struct findings *findings)
+{
+	const char *kind = facts->wants_tap ? "tap" : "tun";
+	char mend[DOCTOR_TEXT];
+
+	if (facts->is_there && !facts->is_tap && !facts->is_tun) {
+		snprintf(mend, sizeof(mend), "sed -i 's/name: %s\\b/name: longwire0/' %s",
+			 facts->name, facts->file);
+		doctor_find(findings, true, "interface", mend,
+			    "%s is there and is neither a TAP nor a TUN: choose another name",
+			    facts->name);
+	} else if (facts->is_there && (facts->wants_tap ? !facts->is_tap : !facts->is_tun)) {
+		snprintf(mend, sizeof(mend), "ip link delete %s", facts->name);
+		doctor_find(findings, true, "interface", mend,
+			    "%s is there as a %s, and a %s is needed", facts->name,
+			    facts->is_tap ? "tap" : "tun", kind);
+	} else if (facts->is_there && facts->holder.pid) {
+		judge_holder(facts, findings);
+	} else if (!facts->may_make && facts->is_set_up) {
+		snprintf(mend, sizeof(mend), "sudo longwire doctor %s", facts->file);
+		doctor_find(findings, true, "interface", mend,
+			    "%s cannot be made and set up without CAP_NET_ADMIN: run longwire as "
+			    "root",
+			    facts->name);
+	} else if (!facts->may_make && !facts->is_ours) {
+		snprintf(mend, sizeof(mend),
+			 "ip tuntap add dev %s mode %s user $(id -un)  # as root", facts->name,
+			 kind);
+		doctor_find(findings, true, "interface", mend,
+			    "%s %s: run longwire as root, or once this", facts->name,
+			    facts->is_there ? "belongs to another user"
+					    : "cannot be made without CAP_NET_ADMIN");
+	}
+}
+
+void doctor_judge_listen(const struct doctor_listen *facts, struct findings *findings)
+{
+	const struct doctor_holder *holder = &facts->holder;
+	char mend[DOCTOR_TEXT];
+
+	if (facts->error == EADDRINUSE && !holder->runs_file) {
+		snprintf(mend, sizeof(mend), holder->pid ? "kill %d" : "ss -ltnp 'sport = :%d'",
+			 holder->pid ? holder->pid : facts->port);
+		doctor_find(findings, holder->pid, "listen", mend,
+			    holder->pid ? "%s is taken by process %d, %s"
+					: "%s is taken, by a process that this user may not see",
+			    facts->address, holder->pid, holder->name);
+	} else if (facts->error == EADDRNOTAVAIL) {
+		doctor_find(
+			findings, true, "listen", NULL,
+			"%s: no interface of this machine has this address; [::]:%u is all that "
+			"it has",
+			facts->address, facts->port);
+	} else if (facts->error == EACCES) {
+		snprintf(mend, sizeof(mend), "sysctl -w net.ipv4.ip_unprivileged_port_start=%u",
+			 facts->port);
+		doctor_find(findings, true, "listen", mend,
+			    "%s: only root may listen on a port as low as this", facts->address);
+	}
+}
+
+void doctor_judge_filter(const struct doctor_filter *facts, struct findings *findings)
+{
+	char mend[64];
+
+	if (facts->is_needed && facts->error)
+		doctor_find(findings, true, "nftables", "modprobe nf_tables",
+			    "the kernel's packet filter, which this configuration needs: %s",
+			    facts->error);
+	snprintf(mend, sizeof(mend), "longwire unlock %s", facts->fence ? facts->fence : "");
+	if (facts->fence)
+		doctor_find(
+			findings, true, "kill switch", mend,
+			"the kill switch of %s is closed and no tunnel is there: nothing leaves "
+			"this machine",
+			facts->fence);
+}
+
+/* ---- the bridge */
 
 static void judge_spanning_tree(const struct doctor_bridge *facts, struct findings *findings)
 {
@@ -126,8 +251,8 @@ void doctor_judge_bridge(const struct doctor_bridge *facts, struct findings *fin
 	snprintf(mend, sizeof(mend), "ip link set %s up", facts->name);
 	if (!facts->is_up)
 		doctor_find(findings, true, topic, mend, "%s is down", facts->name);
-	snprintf(mend, sizeof(mend), "ip link set eth1 master %s  # the port to your LAN",
-		 facts->name);
+	snprintf(mend, sizeof(mend), "ip link set %s master %s up  # the port to your LAN",
+		 facts->candidate[0] ? facts->candidate : "eth1", facts->name);
 	if (facts->ports == 0)
 		doctor_find(findings, true, topic, mend, "%s has no port to a LAN", facts->name);
 	snprintf(mend, sizeof(mend), "ip link set %s mtu %u", facts->name, facts->network_mtu);
@@ -135,6 +260,13 @@ void doctor_judge_bridge(const struct doctor_bridge *facts, struct findings *fin
 		doctor_find(findings, true, topic, mend,
 			    "%s has an MTU of %u, the tunnel's network %u: larger packets are lost",
 			    facts->name, facts->mtu, facts->network_mtu);
+	if (facts->is_filtered)
+		doctor_find(findings, true, topic,
+			    "sysctl -w net.bridge.bridge-nf-call-iptables=0 "
+			    "net.bridge.bridge-nf-call-ip6tables=0",
+			    "what %s carries passes this machine's firewall for routed packets "
+			    "(br_netfilter), which drops it",
+			    facts->name);
 	judge_spanning_tree(facts, findings);
 	if (facts->filters_vlans)
 		doctor_find(
@@ -186,98 +318,30 @@ void doctor_judge_bridge_port(const struct doctor_bridge_port *facts, struct fin
 
 void doctor_judge_macs(const struct doctor_macs *facts, struct findings *findings)
 {
-	if (!facts->own_is_answered)
+	static const char topic[] = "foreign MACs";
+
+	if (!facts->host[0])
+		doctor_find(findings, false, topic, NULL,
+			    "there is nobody to ask at %s, since %s has no gateway: name a host of "
+			    "its LAN by --host ADDRESS",
+			    facts->port, facts->bridge);
+	else if (!facts->own_is_answered)
+		doctor_find(findings, false, topic, NULL,
+			    "%s answers nobody at %s: whether foreign MAC addresses pass is not "
+			    "known; name another host by --host ADDRESS",
+			    facts->host, facts->port);
+	else if (facts->foreign_answered == 0)
 		doctor_find(
-			findings, false, "foreign MACs", NULL,
-			"%s answers nobody at %s: whether foreign MAC addresses pass is not known",
-			facts->gateway, facts->port);
-	else if (!facts->foreign_is_answered)
-		doctor_find(
-			findings, true, "foreign MACs", NULL,
-			"%s answers this machine's own MAC address at %s and not a foreign one: a "
+			findings, true, topic, NULL,
+			"%s answers this machine's own MAC address at %s and no foreign one: a "
 			"hypervisor or switch drops those. Allow promiscuous mode and forged "
 			"transmits (VMware), MAC spoofing (Hyper-V), or turn off port security and "
 			"the MAC filter of this machine's interface (clouds: use IP instead)",
-			facts->gateway, facts->port);
-}
-
-void doctor_judge_managers(const struct doctor_managers *facts, struct findings *findings)
-{
-	static const char topic[] = "managers";
-	char mend[DOCTOR_TEXT];
-
-	snprintf(mend, sizeof(mend),
-		 "printf '[keyfile]\\nunmanaged-devices=interface-name:%s\\n' > "
-		 "/etc/NetworkManager/conf.d/longwire.conf && nmcli general reload",
-		 facts->interface);
-	if (facts->has_network_manager && !facts->is_unmanaged)
-		doctor_find(findings, true, topic, mend,
-			    "NetworkManager runs and has not been told to leave %s alone",
-			    facts->interface);
-	snprintf(mend, sizeof(mend),
-		 "printf '[Match]\\nName=%s\\n[Link]\\nUnmanaged=yes\\n' > "
-		 "/etc/systemd/network/05-longwire.network && networkctl reload",
-		 facts->interface);
-	if (facts->networkd_file[0])
-		doctor_find(findings, true, topic, mend, "systemd-networkd manages %s by %s",
-			    facts->interface, facts->networkd_file);
-}
-
-static bool is_pinned(const struct doctor_hub *facts)
-{
-	for (size_t i = 0; i < facts->n_pins; i++)
-		if (!strcmp(facts->pins[i], facts->shown_pin))
-			return true;
-	return false;
-}
-
-static void judge_path(const struct doctor_hub *facts, struct findings *findings)
-{
-	if (facts->path_mtu && facts->path_mtu < PATH_MTU_SMALL)
-		doctor_find(findings, false, "path", NULL,
-			    "the path to %s takes packets of %u bytes only: expect less speed",
-			    facts->address, facts->path_mtu);
-	if (facts->was_pinged && facts->small_came && !facts->large_came)
+			facts->host, facts->port);
+	else if (facts->foreign_answered < DOCTOR_FOREIGN_MACS)
 		doctor_find(
-			findings, true, "path", "sysctl -w net.ipv4.tcp_mtu_probing=1",
-			"small packets reach %s and large ones vanish without a word: connections "
-			"will hang after they were made",
-			facts->address);
-}
-
-void doctor_judge_hub(const struct doctor_hub *facts, struct findings *findings)
-{
-	static const char topic[] = "hub";
-	char mend[DOCTOR_TEXT] = "";
-
-	if (facts->resolve_error) {
-		doctor_find(findings, true, topic, NULL, "%s: %s", facts->address,
-			    facts->resolve_error);
-		return;
-	}
-	if (facts->connect_error) {
-		doctor_find(findings, true, topic, NULL, "%s: no connection: %s%s", facts->address,
-			    strerror(facts->connect_error),
-			    facts->connect_error == ECONNREFUSED
-				    ? "; the machine is there, a hub at this port is not"
-			    : facts->connect_error == ETIMEDOUT
-				    ? "; a firewall drops it, or the machine is away"
-				    : "");
-		return;
-	}
-	judge_path(facts, findings);
-	if (!facts->speaks_tls) {
-		doctor_find(findings, true, topic, NULL,
-			    "%s: somebody listens who is no longwire hub: %s", facts->address,
-			    facts->said);
-		return;
-	}
-	if (facts->shown_pin[0] && !is_pinned(facts)) {
-		snprintf(mend, sizeof(mend), "pin: \"%s\"  # under hub:, if its owner says so",
-			 facts->shown_pin);
-		doctor_find(findings, true, topic, mend,
-			    "%s: its key is not the one that is pinned: another hub, a new key, or "
-			    "somebody in between",
-			    facts->address);
-	}
+			findings, true, topic, NULL,
+			"%s answers %u of %u foreign MAC addresses at %s: a switch or hypervisor "
+			"limits how many this port may have (port security); raise the limit",
+			facts->host, facts->foreign_answered, DOCTOR_FOREIGN_MACS, facts->port);
 }

@@ -3,11 +3,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
+#include <ifaddrs.h>
 #include <linux/ethtool.h>
 #include <linux/if_tun.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,6 +22,7 @@
 #include "base/memory.h"
 #include "base/parse.h"
 #include "network/network.h"
+#include "network/nftables.h"
 #include "program/doctor.h"
 #include "program/privileges.h"
 #include "tls/aead.h"
@@ -90,6 +92,7 @@ void doctor_look_device(struct doctor_device *ret_facts)
 	*ret_facts = (struct doctor_device){ .error = fd < 0 ? errno : 0 };
 	if (fd < 0 || ioctl(fd, TUNGETFEATURES, &ret_facts->features) < 0)
 		return;
+	ret_facts->is_root = geteuid() == 0;
 	ret_facts->may_make = privileges_has_net_admin();
 	if (ret_facts->may_make)
 		try_to_make(fd, ret_facts);
@@ -118,6 +121,37 @@ void doctor_look_machine(uint64_t files_needed, struct doctor_machine *ret_facts
 #endif
 }
 
+/* ---- the interface */
+
+void doctor_look_interface(const char *name, const char *file, struct doctor_interface *ret_facts)
+{
+	char path[LINE], line[LINE] = "";
+	struct network_link link;
+
+	*ret_facts = (struct doctor_interface){
+		.name = name,
+		.file = file,
+		.may_make = privileges_has_net_admin(),
+	};
+	ret_facts->is_there = network_link_get(name, &link, NULL) == 0;
+	if (!ret_facts->is_there)
+		return;
+	snprintf(path, sizeof(path), "/sys/class/net/%.15s/tun_flags", name);
+	if (read_line(path, line)) {
+		unsigned long flags = strtoul(line, NULL, 16);
+
+		ret_facts->is_tap = flags & IFF_TAP;
+		ret_facts->is_tun = flags & IFF_TUN;
+	}
+	snprintf(path, sizeof(path), "/sys/class/net/%.15s/owner", name);
+	ret_facts->is_ours =
+		ret_facts->may_make ||
+		(read_line(path, line) && strtoll(line, NULL, 10) == (long long)geteuid());
+	ret_facts->is_up = link.is_up;
+	snprintf(ret_facts->master, sizeof(ret_facts->master), "%s", link.master_name);
+	doctor_find_interface_holder(name, file, &ret_facts->holder);
+}
+
 /* ---- the bridge */
 
 static bool has_lro(const char *name)
@@ -130,8 +164,8 @@ static bool has_lro(const char *name)
 	return fd >= 0 && ioctl(fd, SIOCETHTOOL, &request) == 0 && value.data & ETH_FLAG_LRO;
 }
 
-static void look_port(const char *name, const struct doctor_bridge *bridge, bool may_send,
-		      struct findings *findings)
+static void look_port(const char *name, const struct doctor_bridge *bridge,
+		      const struct doctor_question *question, struct findings *findings)
 {
 	struct doctor_bridge_port facts = {
 		.name = name,
@@ -142,19 +176,30 @@ static void look_port(const char *name, const struct doctor_bridge *bridge, bool
 		.mtu = (uint32_t)link_number(name, "mtu"),
 		.bridge_mtu = bridge->mtu,
 	};
+	struct doctor_managers managers = {
+		.interface = name,
+		.bridge = bridge->name,
+		.is_port = true,
+	};
 	struct network_link link;
-	struct doctor_macs macs = { 0 };
-	char gateway[16];
+	struct doctor_macs macs;
 
 	facts.is_up = network_link_get(name, &link, NULL) == 0 && link.is_up;
 	doctor_judge_bridge_port(&facts, findings);
-	if (may_send && facts.has_carrier && doctor_ask_macs(bridge->name, name, gateway, &macs))
+	doctor_look_managers(&managers);
+	doctor_judge_managers(&managers, findings);
+	if (question->may_probe && facts.has_carrier) {
+		doctor_ask_macs(bridge->name, name, question->host, &macs);
 		doctor_judge_macs(&macs, findings);
+	}
 }
 
-/* Return: how many ports there are but the interface; each is judged. */
-static unsigned look_ports(const struct doctor_bridge *bridge, bool may_send,
-			   struct findings *findings)
+/*
+ * Return: how many ports there are but the interface. Each is judged, unless it is a program's (a
+ * virtual machine's, another tunnel's), which does as it likes.
+ */
+static unsigned look_ports(const struct doctor_bridge *bridge,
+			   const struct doctor_question *question, struct findings *findings)
 {
 	const struct dirent *entry;
 	unsigned n = 0;
@@ -166,24 +211,71 @@ static unsigned look_ports(const struct doctor_bridge *bridge, bool may_send,
 	if (!folder)
 		return 0;
 	while ((entry = readdir(folder))) {
-		/* Other tunnels' interfaces are no way to a LAN. */
-		if (entry->d_name[0] == '.' || !strcmp(entry->d_name, bridge->interface) ||
-		    link_has(entry->d_name, "tun_flags"))
+		if (entry->d_name[0] == '.' || !strcmp(entry->d_name, bridge->interface))
 			continue;
 		n++;
-		look_port(entry->d_name, bridge, may_send, findings);
+		if (!link_has(entry->d_name, "tun_flags"))
+			look_port(entry->d_name, bridge, question, findings);
 	}
 	closedir(folder);
 	return n;
 }
 
-void doctor_look_bridge(const char *bridge, const char *interface, uint32_t mtu, bool may_send,
-			struct findings *findings)
+static bool has_address(const struct ifaddrs *addresses, const char *name)
+{
+	for (; addresses; addresses = addresses->ifa_next)
+		if (!strcmp(addresses->ifa_name, name) && addresses->ifa_addr &&
+		    addresses->ifa_addr->sa_family == AF_INET)
+			return true;
+	return false;
+}
+
+/* An Ethernet interface that is nobody's: no port, no address that somebody may be logged in by. */
+static void find_candidate(char candidate[16])
+{
+	struct ifaddrs *addresses;
+
+	candidate[0] = '\0';
+	if (getifaddrs(&addresses) < 0)
+		return;
+	for (const struct ifaddrs *one = addresses; one && !candidate[0]; one = one->ifa_next)
+		if (one->ifa_addr && one->ifa_addr->sa_family == AF_PACKET &&
+		    link_number(one->ifa_name, "type") == ARPHRD_ETHER &&
+		    !link_has(one->ifa_name, "master") && !link_has(one->ifa_name, "bridge") &&
+		    !link_has(one->ifa_name, "tun_flags") && !has_address(addresses, one->ifa_name))
+			snprintf(candidate, 16, "%.15s", one->ifa_name);
+	freeifaddrs(addresses);
+}
+
+/*
+ * The kernel has bridged IPv4 judged as if it were routed (br_netfilter, which Docker turns on), and
+ * what is routed is dropped unless a rule says otherwise (which Docker does).
+ */
+static bool is_filtered(void)
+{
+	_cleanup_free_ char *text = NULL;
+	char line[LINE], detail[LINE];
+	const char *at;
+
+	if (!privileges_has_net_admin() ||
+	    !read_line("/proc/sys/net/bridge/bridge-nf-call-iptables", line) ||
+	    strcmp(line, "1") != 0 ||
+	    nftables_ask("list chains ip; list chains inet", &text, detail, sizeof(detail)) < 0)
+		return false;
+	for (at = text; at && (at = strstr(at, "hook forward")); at++)
+		if (memmem(at, strcspn(at, "\n"), "policy drop", strlen("policy drop")))
+			return true;
+	return false;
+}
+
+void doctor_look_bridge(const char *bridge, const char *interface, uint32_t mtu,
+			const struct doctor_question *question, struct findings *findings)
 {
 	struct doctor_bridge facts = { .name = bridge, .interface = interface, .network_mtu = mtu };
 	struct network_link link;
 
 	facts.is_there = network_link_get(bridge, &link, NULL) == 0;
+	find_candidate(facts.candidate);
 	if (facts.is_there) {
 		facts.is_bridge = link.is_bridge;
 		facts.is_up = link.is_up;
@@ -192,106 +284,8 @@ void doctor_look_bridge(const char *bridge, const char *interface, uint32_t mtu,
 		facts.forward_delay = (unsigned)(link_number(bridge, "bridge/forward_delay") / 100);
 		facts.filters_vlans = link_number(bridge, "bridge/vlan_filtering") != 0;
 		facts.has_fixed_mac = link_number(bridge, "addr_assign_type") == ADDRESS_FIXED;
-		facts.ports = look_ports(&facts, may_send, findings);
+		facts.is_filtered = is_filtered();
+		facts.ports = look_ports(&facts, question, findings);
 	}
 	doctor_judge_bridge(&facts, findings);
-}
-
-/* ---- managers */
-
-/* NetworkManager: what stands behind interface-name: up to , or ; is a pattern. */
-static bool is_unmanaged_by(const char *path, const char *interface)
-{
-	char line[LINE], pattern[64];
-	bool is_found = false;
-	FILE *file = fopen(path, "re");
-
-	while (file && !is_found && fgets(line, sizeof(line), file)) {
-		const char *at = strstr(line, "unmanaged-devices");
-
-		while (at && !is_found && (at = strstr(at, "interface-name:"))) {
-			at += strlen("interface-name:");
-			snprintf(pattern, sizeof(pattern), "%.*s", (int)strcspn(at, ",;\n"), at);
-			is_found = fnmatch(pattern, interface, 0) == 0;
-		}
-	}
-	if (file)
-		fclose(file);
-	return is_found;
-}
-
-static bool is_matched_by(const char *path, const char *interface)
-{
-	char line[LINE], pattern[64];
-	bool is_match = false, is_found = false, is_unmanaged = false;
-	FILE *file = fopen(path, "re");
-
-	while (file && fgets(line, sizeof(line), file)) {
-		const char *names = line + strlen("Name=");
-
-		if (line[0] == '[')
-			is_match = !strncmp(line, "[Match]", 7);
-		if (!strncmp(line, "Unmanaged=yes", 13))
-			is_unmanaged = true;
-		if (!is_match || strncmp(line, "Name=", 5) != 0)
-			continue;
-		while (*(names += strspn(names, " \n"))) {
-			size_t length = strcspn(names, " \n");
-
-			snprintf(pattern, sizeof(pattern), "%.*s", (int)length, names);
-			is_found |= fnmatch(pattern, interface, 0) == 0;
-			names += length;
-		}
-	}
-	if (file)
-		fclose(file);
-	return is_found && !is_unmanaged;
-}
-
-/* The first file of a folder for which test says yes, into path. */
-static bool find_file(const char *folder, const char *suffix,
-		      bool (*test)(const char *path, const char *interface), const char *interface,
-		      char *path, size_t size)
-{
-	const struct dirent *entry;
-	bool is_found = false;
-	DIR *opened = opendir(folder);
-
-	while (opened && !is_found && (entry = readdir(opened))) {
-		size_t length = strlen(entry->d_name), end = strlen(suffix);
-
-		if (length < end || strcmp(entry->d_name + length - end, suffix) != 0)
-			continue;
-		is_found = (size_t)snprintf(path, size, "%s/%s", folder, entry->d_name) < size &&
-			   test(path, interface);
-	}
-	if (opened)
-		closedir(opened);
-	if (!is_found)
-		path[0] = '\0';
-	return is_found;
-}
-
-void doctor_look_managers(const char *interface, struct doctor_managers *ret_facts)
-{
-	static const char *const managed[] = { "/etc/systemd/network", "/run/systemd/network" };
-	static const char *const told[] = { "/etc/NetworkManager/conf.d",
-					    "/run/NetworkManager/conf.d",
-					    "/usr/lib/NetworkManager/conf.d" };
-	char path[LINE];
-
-	*ret_facts = (struct doctor_managers){
-		.interface = interface,
-		.has_network_manager = access("/run/NetworkManager/devices", F_OK) == 0,
-		.is_unmanaged =
-			is_unmanaged_by("/etc/NetworkManager/NetworkManager.conf", interface),
-	};
-	for (size_t i = 0; i < ARRAY_SIZE(told) && !ret_facts->is_unmanaged; i++)
-		ret_facts->is_unmanaged =
-			find_file(told[i], ".conf", is_unmanaged_by, interface, path, sizeof(path));
-	if (access("/run/systemd/netif", F_OK) < 0)
-		return;
-	for (size_t i = 0; i < ARRAY_SIZE(managed) && !ret_facts->networkd_file[0]; i++)
-		(void)find_file(managed[i], ".network", is_matched_by, interface,
-				ret_facts->networkd_file, sizeof(ret_facts->networkd_file));
 }
