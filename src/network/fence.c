@@ -13,9 +13,11 @@
 
 #include "base/address.h"
 #include "base/error.h"
+#include "base/log.h"
 #include "base/memory.h"
 #include "base/parse.h"
 #include "network/nftables.h"
+#include "network/observer.h"
 #include "network/routing.h"
 #include "network/rtnetlink.h"
 
@@ -24,7 +26,10 @@
 enum { SCRIPT_SIZE = 128, DETAIL_SIZE = 160 };
 
 struct fence {
-	char *script; /* NULL: not closed by us */
+	char *script;             /* NULL: others may have opened it */
+	char interface[IFNAMSIZ]; /* empty: not closed by us */
+	struct lw_loop *loop;
+	struct observer *observer; /* while it is closed by us */
 };
 
 /* Where packets may go outside. */
@@ -90,8 +95,9 @@ static void print_removal(FILE *out, const char *interface)
 		interface);
 }
 
+/* former: the interface that it was closed for; empty: none. */
 static int write_script(const struct fence_policy *policy, const struct exits *exits,
-			char **ret_script)
+			const char *former, char **ret_script)
 {
 	char *script = NULL;
 	size_t length;
@@ -99,6 +105,8 @@ static int write_script(const struct fence_policy *policy, const struct exits *e
 
 	if (!out)
 		return -ENOMEM;
+	if (*former && strcmp(former, policy->interface) != 0)
+		print_removal(out, former);
 	print_removal(out, policy->interface);
 	fprintf(out, "table inet " TABLE "%s {\n", policy->interface);
 	print_output(out, policy, exits);
@@ -145,12 +153,52 @@ static int find_locals(const struct fence_policy *policy, struct exits *exits)
 
 /* ---- Closing and opening */
 
-int fence_new(struct fence **ret_fence)
+static int keep_closed(struct fence *fence)
+{
+	char table[sizeof("inet " TABLE) + IFNAMSIZ], detail[DETAIL_SIZE];
+	int r;
+
+	snprintf(table, sizeof(table), "inet " TABLE "%s", fence->interface);
+	r = nftables_has(table);
+	if (r == 0)
+		r = nftables_run(fence->script, detail, sizeof(detail));
+	else
+		return MIN(r, 0);
+	if (r == 0)
+		log_warning(
+			"%s: the kill switch was opened by another program, and is closed again",
+			fence->interface);
+	return r;
+}
+
+static void tables_changed(void *user)
+{
+	struct fence *fence = user;
+	int r = fence->script ? keep_closed(fence) : 0;
+
+	if (r < 0)
+		log_error("%s: the kill switch may be open: %s", fence->interface, strerror(-r));
+}
+
+static void watch(struct fence *fence)
+{
+	int r = 0;
+
+	if (fence->loop && !fence->observer)
+		r = observer_new(fence->loop, OBSERVE_NFTABLES, tables_changed, fence,
+				 &fence->observer);
+	if (r < 0)
+		log_warning("%s: who opens the kill switch is not noticed: %s", fence->interface,
+			    strerror(-r));
+}
+
+int fence_new(struct lw_loop *loop, struct fence **ret_fence)
 {
 	struct fence *fence = calloc(1, sizeof(*fence));
 
 	if (!fence)
 		return -ENOMEM;
+	fence->loop = loop;
 	*ret_fence = fence;
 	return 0;
 }
@@ -160,10 +208,28 @@ void fence_forget(struct fence *fence)
 	free(take_pointer(fence->script));
 }
 
+const char *fence_interface(const struct fence *fence)
+{
+	return fence->interface[0] ? fence->interface : NULL;
+}
+
+int fence_release(struct fence *fence, struct lw_error *ret_error)
+{
+	int r = fence->interface[0] ? fence_open(fence->interface, ret_error) : 0;
+
+	if (r < 0)
+		return r;
+	fence->interface[0] = '\0';
+	fence_forget(fence);
+	observer_free(take_pointer(fence->observer));
+	return 0;
+}
+
 void fence_free(struct fence *fence)
 {
 	if (!fence)
 		return;
+	observer_free(fence->observer);
 	free(fence->script);
 	free(fence);
 }
@@ -184,7 +250,7 @@ int fence_close(struct fence *fence, const struct fence_policy *policy, struct l
 	int r = policy->exclude_local ? find_locals(policy, &exits) : 0;
 
 	if (r == 0)
-		r = write_script(policy, &exits, &script);
+		r = write_script(policy, &exits, fence->interface, &script);
 	if (r == 0 && fence->script && strcmp(fence->script, script) == 0)
 		return 0;
 	if (r == 0)
@@ -193,6 +259,8 @@ int fence_close(struct fence *fence, const struct fence_policy *policy, struct l
 		return failed(r, policy->interface, "close", detail, ret_error);
 	free(fence->script);
 	fence->script = take_pointer(script);
+	snprintf(fence->interface, sizeof(fence->interface), "%s", policy->interface);
+	watch(fence);
 	return 0;
 }
 

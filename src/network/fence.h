@@ -7,7 +7,9 @@
  * somebody says so: not by the end of the tunnel, whether in order, by an error or by kill -9, since
  * that is what it is for. The table belongs to nobody in the kernel, so it stays until it is removed
  * or the machine starts anew. Closing it again replaces it in one transaction: there is no moment
- * without it. What it says does not depend on the tunnel's being up, nor on the interface's being
+ * without it. Who removes it otherwise, as the service that loads a firewall does when it begins anew
+ * ("flush ruleset"), has it back milliseconds later, for as long as the fence's loop runs. What it says
+ * does not depend on the tunnel's being up, nor on the interface's being
  * there, so reconnecting changes nothing of it.
  *
  * Let out are: the loopback; the tunnel's interface; packets of connections that bear LW_OUTER_MARK,
@@ -30,6 +32,7 @@
 
 struct ip_prefix;
 struct lw_error;
+struct lw_loop;
 
 enum { FENCES_MAX = 64 };
 
@@ -42,11 +45,18 @@ struct fence_policy {
 
 struct fence; /* what was closed last, so that closing it so again does nothing */
 
-int fence_new(struct fence **ret_fence);
-/* Close it, or let it be as policy says. 0, or a negative errno with a sentence: then it is as it was. */
+/* loop: where others' changes are heard of, and its thread's from then on; NULL: nowhere. */
+int fence_new(struct lw_loop *loop, struct fence **ret_fence);
+/* Close it, or let it be as policy says; where it was closed for another interface (ours has another
+ * name now), that one opens in the same moment. 0, or a negative errno with a sentence: then it is as
+ * it was. */
 int fence_close(struct fence *fence, const struct fence_policy *policy, struct lw_error *ret_error);
 /* Somebody else may have opened it: the next closing does so whatever was closed last. */
 void fence_forget(struct fence *fence);
+/* Open what was closed last, and let it be. 0 also when there is nothing. */
+int fence_release(struct fence *fence, struct lw_error *ret_error);
+/* The interface that it is closed for; NULL: it is not. */
+const char *fence_interface(const struct fence *fence);
 /* The fence stays as it is. */
 void fence_free(struct fence *fence);
 

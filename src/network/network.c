@@ -13,6 +13,8 @@
 #include "base/memory.h"
 #include "base/parse.h"
 #include "network/facts.h"
+#include "network/nftables.h"
+#include "network/observer.h"
 #include "network/plan.h"
 #include "network/resolved.h"
 
@@ -22,6 +24,7 @@ struct network {
 	bool is_persistent, is_known; /* is_known: what others left of it was looked at */
 	struct changes applied;
 	struct resolved_watch *watch; /* while systemd-resolved has name servers of ours */
+	struct observer *tables;      /* while nftables has tables of ours */
 };
 
 int network_new(const char *name, struct network **ret_network)
@@ -171,6 +174,53 @@ static void forget_former_link(struct network *network, int index)
 	network->index = index;
 }
 
+/* What bears the interface's former name: "net/ipv4/conf/lw0/rp_filter". */
+static void rename_sysctl(struct change *change, const char *former, const char *name)
+{
+	char part[IFNAMSIZ + sizeof("/conf//")], path[SYSCTL_PATH_SIZE];
+	const char *found;
+
+	snprintf(part, sizeof(part), "/conf/%s/", former);
+	found = strstr(change->path, part);
+	if (!found)
+		return;
+	snprintf(path, sizeof(path), "%.*s/conf/%s/%s", (int)(found - change->path), change->path,
+		 name, found + strlen(part));
+	memcpy(change->path, path, sizeof(path));
+}
+
+/* Our interface may have another name now. Return: whether this change stays as it is. */
+static bool rename_change(struct change_target *former, struct change *change, const char *name)
+{
+	struct step step = { .old = change };
+
+	if (change->kind == CHANGE_SYSCTL)
+		rename_sysctl(change, former->name, name);
+	if (change->kind != CHANGE_FIREWALL && change->kind != CHANGE_GUARD &&
+	    change->kind != CHANGE_DNS)
+		return true;
+	(void)change_run(former, &step); /* and made again by what is applied next */
+	change_done(change);
+	return false;
+}
+
+static void follow_name(struct network *network)
+{
+	struct change_target former = { .name = network->name, .index = network->index };
+	char name[IFNAMSIZ];
+	size_t n = 0;
+
+	if (!network->index || !if_indextoname((unsigned)network->index, name) ||
+	    strcmp(name, network->name) == 0)
+		return;
+	log_info("%s is called %s now", network->name, name);
+	for (size_t i = 0; i < network->applied.n; i++)
+		if (rename_change(&former, &network->applied.items[i], name))
+			network->applied.items[n++] = network->applied.items[i];
+	network->applied.n = n;
+	memcpy(network->name, name, sizeof(network->name));
+}
+
 /* Ours, but nobody's any more. */
 static void remove_stale(struct rtnetlink *rtnetlink, const struct facts *facts)
 {
@@ -230,6 +280,91 @@ static void watch_resolver(struct network *network, struct lw_loop *loop)
 			    network->name, strerror(-r));
 }
 
+/* ---- What others remove */
+
+static bool set_again(struct change_target *target, const struct change *change)
+{
+	if (change->is_found)
+		return false;
+	if (change->kind == CHANGE_ADDRESS)
+		return rtnetlink_add_address(target->rtnetlink, target->index,
+					     &change->value.address) == 0;
+	return change->kind == CHANGE_ROUTE &&
+	       rtnetlink_add_route(target->rtnetlink, &change->value.route) == 0;
+}
+
+void network_restore(struct network *network)
+{
+	struct change_target target = { .index = network->index };
+	unsigned n = 0;
+
+	if (!network->applied.n || rtnetlink_open(&target.rtnetlink) < 0)
+		return;
+	follow_name(network);
+	for (size_t i = 0; i < network->applied.n; i++)
+		n += set_again(&target, &network->applied.items[i]);
+	if (n)
+		log_info("%s: %u addresses and routes that others removed are set again",
+			 network->name, n);
+	rtnetlink_close(target.rtnetlink);
+}
+
+static int restore_table(struct network *network, struct change *change)
+{
+	struct change_target target = { .name = network->name, .index = network->index };
+	const struct step step = { .next = change };
+	char table[64];
+	int r;
+
+	snprintf(table, sizeof(table), "inet longwire_%s%s",
+		 change->kind == CHANGE_GUARD ? "guard_" : "", network->name);
+	r = nftables_has(table);
+	if (r == 0)
+		r = change_run(&target, &step);
+	else
+		return MIN(r, 0);
+	if (r == 0)
+		log_warning("%s: another program removed the table %s, which is made again",
+			    network->name, table);
+	return r;
+}
+
+static bool is_table(const struct change *change)
+{
+	return change->kind == CHANGE_FIREWALL || change->kind == CHANGE_GUARD;
+}
+
+static void tables_changed(void *user)
+{
+	struct network *network = user;
+	char text[CHANGE_TEXT_SIZE];
+
+	for (size_t i = 0; i < network->applied.n; i++) {
+		struct change *change = &network->applied.items[i];
+		int r = is_table(change) ? restore_table(network, change) : 0;
+
+		if (r < 0)
+			log_warning("%s: cannot %s again: %s", network->name,
+				    change_describe(change, text), strerror(-r));
+	}
+}
+
+static void watch_tables(struct network *network, struct lw_loop *loop)
+{
+	bool has_any = false;
+	int r = 0;
+
+	for (size_t i = 0; i < network->applied.n; i++)
+		has_any |= is_table(&network->applied.items[i]);
+	if (!has_any)
+		observer_free(take_pointer(network->tables));
+	else if (loop && !network->tables)
+		r = observer_new(loop, OBSERVE_NFTABLES, tables_changed, network, &network->tables);
+	if (r < 0)
+		log_warning("%s: who removes its tables of nftables is not noticed: %s",
+			    network->name, strerror(-r));
+}
+
 static void clean_once(struct network *network)
 {
 	if (!network->is_known)
@@ -247,6 +382,7 @@ int network_apply(struct network *network, const struct network_plan *plan,
 
 	if (r < 0)
 		return error_errno(ret_error, -r, "%s: cannot talk to the kernel", network->name);
+	follow_name(network);
 	target.index = (int)if_nametoindex(network->name);
 	if (target.index)
 		forget_former_link(network, target.index);
@@ -263,6 +399,7 @@ int network_apply(struct network *network, const struct network_plan *plan,
 	if (r == 0)
 		network->is_persistent = plan->is_persistent;
 	watch_resolver(network, plan->loop);
+	watch_tables(network, plan->loop);
 	changes_done(&next);
 	facts_done(&facts);
 	rtnetlink_close(target.rtnetlink);
@@ -307,10 +444,13 @@ static int undo_change(struct network *network, struct change_target *target, st
 
 int network_undo(struct network *network)
 {
-	struct change_target target = { .name = network->name, .index = network->index };
+	struct change_target target = { .name = network->name };
 	int result = 0;
 
 	resolved_watch_free(take_pointer(network->watch));
+	observer_free(take_pointer(network->tables));
+	follow_name(network);
+	target.index = network->index;
 	if (!network->applied.n)
 		return 0;
 	result = rtnetlink_open(&target.rtnetlink);

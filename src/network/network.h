@@ -11,6 +11,12 @@
  * also what the kernel would not (a sysctl, the nftables table, a bridge port), and is called on
  * every exit. What was there before us is left as it was found.
  *
+ * What others do meanwhile: a table of ours that they remove is made again, and name servers that a
+ * resolver forgot are told it again. Whoever hears of changes asks network_restore() for addresses and
+ * routes. An interface that they rename is followed by the next call: it is the same, and what bears
+ * its name is made anew. One that they delete took
+ * with it what was on it.
+ *
  * Bridging: a TAP enslaved to a bridge gets a random MAC beginning with fe, the bridge's own MTU,
  * no IPv6 address (addr_gen_mode none), and is enslaved before it is up. Refused: a bridge that
  * does not exist or is none, an interface that is already somebody's port.
@@ -56,14 +62,19 @@ struct network_plan {
 	bool up;
 	const struct network_gateway *gateway; /* hub; NULL: none */
 	const struct network_routing *routing; /* of a client; NULL: a hub */
-	struct lw_loop *loop; /* where restarts of the resolver are heard of; NULL: nowhere */
-	bool is_persistent;   /* link attributes are put back on undo, not just left */
+	struct lw_loop
+		*loop;      /* where is heard that the resolver began anew, or that others removed a
+				 table of ours; NULL: nowhere */
+	bool is_persistent; /* link attributes are put back on undo, not just left */
 };
 
 /* name: the interface, which must exist at network_apply. */
 int network_new(const char *name, struct network **ret_network);
 int network_apply(struct network *network, const struct network_plan *plan,
 		  struct lw_error *ret_error);
+/* What others removed of its addresses and routes, as who takes the interface down does, is set again
+ * where the kernel lets it be. */
+void network_restore(struct network *network);
 /* Undo everything; failures are logged and the rest goes on. Return: 0 or the first negative
  * errno. */
 int network_undo(struct network *network);

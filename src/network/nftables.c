@@ -183,6 +183,18 @@ int nftables_run(const char *script, char *detail, size_t size)
 	return nftables_ask(script, NULL, detail, size);
 }
 
+int nftables_has(const char *table)
+{
+	char detail[1], line[128], *tables = NULL;
+	int r = nftables_ask("list tables\n", &tables, detail, sizeof(detail));
+
+	snprintf(line, sizeof(line), "table %s\n", table);
+	if (tables)
+		r = strstr(tables, line) != NULL;
+	free(tables);
+	return r;
+}
+
 int nftables_remove(const char *name, char *detail, size_t size)
 {
 	char script[REMOVAL_SIZE];

@@ -17,6 +17,9 @@ int nftables_script(const char *name, const struct network_gateway *gateway, cha
 int nftables_run(const char *script, char *detail, size_t size);
 /* The same, with what it prints: *ret_text is malloc'd. */
 int nftables_ask(const char *script, char **ret_text, char *detail, size_t size);
+/* Whether there is a table of this family and name, e.g. "inet longwire_lw0": 1, 0, or a negative
+ * errno. */
+int nftables_has(const char *table);
 /* 0 also when there is no table. */
 int nftables_remove(const char *name, char *detail, size_t size);
 

@@ -168,6 +168,7 @@ static int open_interface(struct running_hub *running, struct lw_error *error)
 		.settings = &running->plan.parsed,
 		.up = true,
 		.gateway = running->plan.has_gateway ? &running->plan.gateway : NULL,
+		.loop = running->service.loop,
 	};
 	struct network_link link;
 	int r;

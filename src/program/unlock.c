@@ -5,10 +5,54 @@
 #include <string.h>
 
 #include <longwire/error.h>
+#include <longwire/loop.h>
 
+#include "base/memory.h"
+#include "loop/loop.h"
 #include "network/fence.h"
 #include "network/network.h"
 #include "program/command.h"
+
+enum { CLOSED_AGAIN_MS = 100 };
+
+struct patience {
+	struct lw_loop *loop;
+	struct loop_timer timer;
+};
+
+static void waited(struct loop_timer *timer)
+{
+	lw_loop_stop(container_of(timer, struct patience, timer)->loop);
+}
+
+static bool is_closed(const char *interface)
+{
+	char interfaces[FENCES_MAX][IFNAMSIZ];
+	int n = fence_list(interfaces, NULL);
+
+	for (int i = 0; i < n; i++)
+		if (strcmp(interfaces[i], interface) == 0)
+			return true;
+	return false;
+}
+
+/* Who runs with it keeps it closed. */
+static bool is_closed_again(const char *interface)
+{
+	struct patience patience = { 0 };
+	int r = lw_loop_new(NULL, &patience.loop);
+
+	if (r < 0)
+		return false;
+	r = loop_timer_init(patience.loop, &patience.timer, waited);
+	if (r == 0) {
+		loop_timer_set_in_ms(patience.loop, &patience.timer, CLOSED_AGAIN_MS);
+		r = lw_loop_run(patience.loop);
+		loop_timer_done(patience.loop, &patience.timer);
+	}
+	lw_loop_free(patience.loop);
+	return r == 0 && is_closed(interface);
+}
 
 static int open_one(const char *interface)
 {
@@ -16,6 +60,11 @@ static int open_one(const char *interface)
 
 	if (fence_open(interface, &error) < 0)
 		return command_fail(PROGRAM_FAILED, "%s", error.text);
+	if (is_closed_again(interface))
+		return command_fail(PROGRAM_FAILED,
+				    "%s: its tunnel runs, and has closed the kill switch again: "
+				    "end it by Ctrl-C",
+				    interface);
 	printf("%s: the kill switch is open\n", interface);
 	return PROGRAM_DONE;
 }

@@ -42,8 +42,6 @@ struct lw_connection {
 	struct lw_packet_flow *flow; /* of this run */
 	struct lw_packet_flow *borrowed;
 	struct fence *fence; /* NULL: no kill switch */
-	char locked_name
-		[NAME_SIZE]; /* the interface for which it is closed; "": it is not, by us */
 	struct lw_capture_set captures;
 	int64_t connected_date;
 	void (*observer)(struct lw_connection *connection, enum lw_status status, void *user);
@@ -266,7 +264,7 @@ static int set_routing(struct lw_connection *connection,
 		.exclude_local = options->exclude_local_networks,
 	};
 	if (options->include_all_networks)
-		r = fence_new(&connection->fence);
+		r = fence_new(connection->loop, &connection->fence);
 	interface->fence = connection->fence;
 	return r;
 }
@@ -355,38 +353,21 @@ static int start_failed(struct lw_connection *connection, int result, const stru
 	return result;
 }
 
-static int lock(struct lw_connection *connection, struct lw_error *error)
-{
-	int r = interface_lock(&connection->provider.options, connection->flow, error);
-
-	if (r == 0 && connection->fence)
-		snprintf(connection->locked_name, NAME_SIZE, "%s",
-			 lw_packet_flow_name(connection->flow));
-	return r;
-}
-
 int lw_connection_unlock(struct lw_connection *connection, struct lw_error *ret_error)
 {
-	int r;
-
-	if (!connection->locked_name[0])
+	if (!lw_connection_is_locked(connection))
 		return 0;
 	if (connection->provider.state != PROVIDER_IDLE)
 		return error_set(ret_error, -EBUSY, LW_DOMAIN_SYSTEM, EBUSY,
 				 "%s: the kill switch cannot be opened while the connection is %s",
-				 connection->locked_name,
+				 fence_interface(connection->fence),
 				 lw_status_name(lw_connection_status(connection)));
-	r = fence_open(connection->locked_name, ret_error);
-	if (r == 0) {
-		fence_forget(connection->fence);
-		connection->locked_name[0] = '\0';
-	}
-	return r;
+	return fence_release(connection->fence, ret_error);
 }
 
 bool lw_connection_is_locked(const struct lw_connection *connection)
 {
-	return connection->locked_name[0];
+	return connection->fence && fence_interface(connection->fence);
 }
 
 static int take_start(const struct lw_start_options *given, struct lw_start_options *ret_options,
@@ -436,7 +417,7 @@ int lw_connection_start(struct lw_connection *connection, const struct lw_start_
 	r = open_flow(connection, &error);
 	if (r < 0)
 		return start_failed(connection, r, &error, ret_error);
-	r = lock(connection, &error);
+	r = interface_lock(&connection->provider.options, connection->flow, &error);
 	if (r < 0) {
 		close_flow(connection);
 		return start_failed(connection, r, &error, ret_error);

@@ -22,7 +22,7 @@
 #include "network/dns.h"
 #include "network/fence.h"
 #include "network/network.h"
-#include "network/path.h"
+#include "network/observer.h"
 #include "provider/lease_settings.h"
 
 static bool is_in_kernel(const struct interface *interface)
@@ -105,6 +105,8 @@ static void path_changed(void *user)
 	const struct network_settings *settings = present_settings(interface);
 	struct lw_error error;
 
+	if (interface->network)
+		network_restore(interface->network);
 	if (settings && (lock(&interface->options, lw_packet_flow_name(interface->flow), settings,
 			      &error) < 0 ||
 			 change_machine(interface, settings, &error) < 0))
@@ -269,7 +271,8 @@ void interface_open(struct interface *interface, struct lw_loop *loop, struct lw
 		.automatic = { .loop = loop, .changed = addresses_changed, .user = interface },
 	};
 	if (is_in_kernel(interface))
-		r = path_observer_new(loop, path_changed, interface, &interface->observer);
+		r = observer_new(loop, OBSERVE_PATHS, path_changed, interface,
+				 &interface->observer);
 	if (r < 0)
 		log_warning("%s: changes of the network cannot be followed: %s",
 			    lw_packet_flow_name(flow), strerror(-r));
@@ -392,7 +395,7 @@ void interface_network_status(const struct interface *interface,
 
 void interface_close(struct interface *interface)
 {
-	path_observer_free(take_pointer(interface->observer));
+	observer_free(take_pointer(interface->observer));
 	automatic_end(&interface->automatic);
 	network_free(take_pointer(interface->network));
 	forget_settings(interface);

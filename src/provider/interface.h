@@ -31,7 +31,7 @@ struct lw_loop;
 struct lw_network_status;
 struct lw_packet_flow;
 struct network;
-struct path_observer;
+struct observer;
 
 /* Of a connection, the same for all its runs. */
 struct interface_options {
@@ -46,7 +46,7 @@ struct interface {
 	struct network *network;     /* made with the first settings of a run; NULL: memory */
 	struct lw_loop *loop;
 	struct interface_options options;
-	struct path_observer *observer; /* NULL: memory */
+	struct observer *observer; /* NULL: memory */
 	struct automatic automatic;
 	struct network_settings settings;
 	bool has_settings;

@@ -43,7 +43,7 @@ static int setup(void **state)
 	    "ip neigh add $a lladdr 02:00:00:00:00:fe dev e0 2>/dev/null || true; done");
 	run("nft add table inet seen && nft 'add chain inet seen c { type filter hook postrouting priority "
 	    "300; }' && nft add rule inet seen c oifname e0 meta l4proto udp counter");
-	assert_int_equal(fence_new(&fence), 0);
+	assert_int_equal(fence_new(NULL, &fence), 0);
 	*state = fence;
 	return 0;
 }
@@ -197,7 +197,7 @@ static void closed__stays_until_it_is_opened(void **state)
 
 	assert_int_equal(fence_list(interfaces, NULL), 0);
 	assert_int_equal(fence_open("lw0", NULL), 0);
-	assert_int_equal(fence_new(&second), 0);
+	assert_int_equal(fence_new(NULL, &second), 0);
 	close_it(*state, &policy);
 	close_it(second, &other);
 	fence_free(second);

@@ -16,12 +16,13 @@
 #include "base/memory.h"
 #include "loop/loop.h"
 #include "network/network.h"
+#include "network/observer.h"
 #include "network/path.h"
 #include "support/namespace.h"
 
 struct watch {
 	struct lw_loop *loop;
-	struct path_observer *observer;
+	struct observer *observer;
 	struct loop_timer enough;
 	unsigned changes;
 };
@@ -54,7 +55,8 @@ static void watch_begin(struct watch *watch)
 	*watch = (struct watch){ 0 };
 	assert_int_equal(lw_loop_new(NULL, &watch->loop), 0);
 	assert_int_equal(loop_timer_init(watch->loop, &watch->enough, waited_enough), 0);
-	assert_int_equal(path_observer_new(watch->loop, changed, watch, &watch->observer), 0);
+	assert_int_equal(observer_new(watch->loop, OBSERVE_PATHS, changed, watch, &watch->observer),
+			 0);
 }
 
 /* Return: how often it was called, within at most this time. */
@@ -68,7 +70,7 @@ static unsigned watch_for(struct watch *watch, unsigned ms)
 
 static void watch_end(struct watch *watch)
 {
-	path_observer_free(watch->observer);
+	observer_free(watch->observer);
 	loop_timer_done(watch->loop, &watch->enough);
 	lw_loop_free(watch->loop);
 }
@@ -182,7 +184,7 @@ static void observe__flood__is_told_all_the_same(void **state)
 	    "done; done | ip -batch -");
 	assert_int_equal(watch_for(&watch, 3000), 1);
 	watch_end(&watch);
-	path_observer_free(NULL);
+	observer_free(NULL);
 }
 
 int main(void)
