@@ -7,6 +7,7 @@
  */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -25,10 +26,12 @@
 
 /* ---- counting */
 
-static bool is_told, is_armed;
-static unsigned calls; /* while armed */
-static long allocated; /* bytes, now */
-static long mapped;
+/* Of all threads: a capture has one of its own. */
+static bool is_told;
+static atomic_bool is_armed;
+static atomic_uint calls;     /* while armed */
+static atomic_long allocated; /* bytes, now */
+static atomic_long mapped;
 
 /* Of every sanitizer that has an allocator. */
 int __sanitizer_install_malloc_and_free_hooks(void (*malloc_hook)(const volatile void *, size_t),
