@@ -47,7 +47,8 @@ static void try_hello(const uint8_t *data, size_t size)
 	expect(hello.layer == again.layer && hello.mtu == again.mtu &&
 		       hello.max_unit == again.max_unit && hello.offloads == again.offloads &&
 		       hello.rekey == again.rekey && hello.streams == again.streams &&
-		       hello.has_session == again.has_session && hello.succeeds == again.succeeds &&
+		       hello.stream == again.stream && hello.has_session == again.has_session &&
+		       hello.succeeds == again.succeeds &&
 		       memcmp(hello.session, again.session, SESSION_ID_SIZE) == 0,
 	       "a hello that changes");
 }
