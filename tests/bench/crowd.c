@@ -57,7 +57,7 @@ static struct crowd {
 	uint64_t sent;
 } crowd;
 
-static void fail(const char *what, const char *why)
+_Noreturn static void fail(const char *what, const char *why)
 {
 	fprintf(stderr, "crowd: %s: %s\n", what, why);
 	exit(1);
