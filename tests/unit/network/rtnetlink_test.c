@@ -17,34 +17,35 @@
 
 static _Alignas(8) char buffer[2048];
 
-static struct nlmsghdr *begin_link(int index)
+/* Return: what stands behind the message's header. */
+static void *begin(uint16_t type, size_t size)
 {
 	struct nlmsghdr *message;
-	struct ifinfomsg *body;
 
 	memset(buffer, 0, sizeof(buffer));
 	message = mnl_nlmsg_put_header(buffer);
-	message->nlmsg_type = RTM_NEWLINK;
-	body = mnl_nlmsg_put_extra_header(message, sizeof(*body));
+	message->nlmsg_type = type;
+	return mnl_nlmsg_put_extra_header(message, size);
+}
+
+static struct nlmsghdr *begin_link(int index)
+{
+	struct ifinfomsg *body = begin(RTM_NEWLINK, sizeof(*body));
+
 	body->ifi_index = index;
 	body->ifi_type = 1;
-	return message;
+	return (struct nlmsghdr *)buffer;
 }
 
 static struct nlmsghdr *begin_route(uint8_t family, uint8_t length)
 {
-	struct nlmsghdr *message;
-	struct rtmsg *body;
+	struct rtmsg *body = begin(RTM_NEWROUTE, sizeof(*body));
 
-	memset(buffer, 0, sizeof(buffer));
-	message = mnl_nlmsg_put_header(buffer);
-	message->nlmsg_type = RTM_NEWROUTE;
-	body = mnl_nlmsg_put_extra_header(message, sizeof(*body));
 	body->rtm_family = family;
 	body->rtm_dst_len = length;
 	body->rtm_table = RT_TABLE_MAIN;
 	body->rtm_type = RTN_UNICAST;
-	return message;
+	return (struct nlmsghdr *)buffer;
 }
 
 static void link__whole__is_read(void **state)
@@ -218,16 +219,11 @@ static void route__of_a_table_of_ours__is_read(void **state)
 
 static struct nlmsghdr *begin_rule(uint8_t family)
 {
-	struct nlmsghdr *message;
-	struct fib_rule_hdr *body;
+	struct fib_rule_hdr *body = begin(RTM_NEWRULE, sizeof(*body));
 
-	memset(buffer, 0, sizeof(buffer));
-	message = mnl_nlmsg_put_header(buffer);
-	message->nlmsg_type = RTM_NEWRULE;
-	body = mnl_nlmsg_put_extra_header(message, sizeof(*body));
 	body->family = family;
 	body->table = RT_TABLE_MAIN;
-	return message;
+	return (struct nlmsghdr *)buffer;
 }
 
 static void rule__whole__is_read(void **state)
