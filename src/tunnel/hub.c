@@ -239,13 +239,15 @@ static int make_handshaker(struct lw_hub *hub, const struct lw_hub_options *opti
 	return result;
 }
 
-static int update_book(struct lw_hub *hub)
+int hub_update_book(struct lw_hub *hub)
 {
 	size_t n = 0, i = 0;
 	struct admission_entry *entries;
 	struct admission_book *book;
 	int result;
 
+	if (!hub->is_book_stale)
+		return 0;
 	list_for_each(node, &hub->ports)
 		n += list_entry(node, struct lw_port, list)->n_pins;
 	entries = calloc(n + 1, sizeof(*entries));
@@ -261,7 +263,10 @@ static int update_book(struct lw_hub *hub)
 	}
 	result = admission_book_new(entries, n, &book);
 	free(entries);
-	return result < 0 ? result : handshaker_set_book(hub->handshaker, book);
+	if (result >= 0)
+		result = handshaker_set_book(hub->handshaker, book);
+	hub->is_book_stale = result < 0;
+	return result;
 }
 
 int lw_hub_new(struct lw_loop *loop, const struct lw_hub_options *given, struct lw_hub **ret_hub,
@@ -289,8 +294,6 @@ int lw_hub_new(struct lw_loop *loop, const struct lw_hub_options *given, struct 
 		result = crew_new(loop, options->workers ? options->workers : 1, &hub->crew);
 		if (result >= 0)
 			result = make_switch(hub);
-		if (result >= 0)
-			result = update_book(hub);
 		if (result >= 0 && options->flow)
 			result = attach_device(hub, options->flow);
 		if (result < 0)
@@ -430,11 +433,7 @@ int lw_hub_add_peer(struct lw_hub *hub, const struct lw_peer_options *given,
 	list_append(&hub->ports, &port->list);
 	hub->n_ports++;
 	hub->homes++;
-	result = update_book(hub);
-	if (result < 0) {
-		port_free(port);
-		return error_errno(ret_error, -result, "clients.%s", options->name);
-	}
+	hub->is_book_stale = true;
 	if (ret_port)
 		*ret_port = port;
 	return 0;
@@ -444,8 +443,11 @@ void lw_hub_remove_peer(struct lw_hub *hub, struct lw_port *port)
 {
 	port_drop_sessions(port, GOODBYE_REMOVED, "this client is no longer configured");
 	port_free(port);
-	if (update_book(hub) < 0)
-		log_error("no memory for the list of clients: the old one stays until it changes");
+	/* At once: who is shaking hands must not come in by the old one. */
+	hub->is_book_stale = true;
+	if (hub_update_book(hub) < 0)
+		log_error("no memory for the list of clients: the old one stays until the next "
+			  "connection");
 }
 
 /* ---- what is shown */

@@ -70,6 +70,7 @@ struct lw_hub {
 	struct lw_port device;   /* when flow is not NULL */
 	struct list ports;
 	uint32_t n_ports;
+	bool is_book_stale; /* ports came or went since the handshake role was told who may come in */
 	struct list lingers;
 	struct list sessions; /* all of them, also those that are ending */
 	struct hub_listener listeners[LW_HUB_LISTEN_MAX];
@@ -92,6 +93,9 @@ struct lw_hub {
 	char last_refusal[240];
 };
 
+/* hub.c: tell it, if it is stale: before the next handshake begins, since thousands of ports are
+ * added at once. */
+int hub_update_book(struct lw_hub *hub);
 /* hub_listen.c */
 int hub_listen_init(struct lw_hub *hub);
 void hub_listen_close(struct lw_hub *hub);

@@ -64,9 +64,13 @@ static void handshake_done(struct handshake_result *result, void *user)
 int lw_hub_adopt(struct lw_hub *hub, int descriptor)
 {
 	struct sockaddr_storage peer = { 0 };
+	int result;
 
 	if (!hub || descriptor < 0)
 		return -EINVAL;
+	result = hub_update_book(hub);
+	if (result < 0)
+		return result;
 	(void)getpeername(descriptor, (struct sockaddr *)&peer, &(socklen_t){ sizeof(peer) });
 	socket_prepare(descriptor);
 	return handshaker_submit(hub->handshaker, descriptor, &peer, handshake_done, hub, NULL);

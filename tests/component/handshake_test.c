@@ -19,6 +19,7 @@
 
 #include <cmocka.h>
 
+#include "base/bytes.h"
 #include "support/hostile.h"
 #include "tunnel/handshaker.h"
 
@@ -343,6 +344,35 @@ static void address__with_many_silent__evicts_only_its_own(void **state)
 
 /* ---- changes meanwhile */
 
+static void clients__as_many_as_may_be__come_in_and_no_more(void **state)
+{
+	struct crowd *crowd = crowd_new();
+	char name[LW_PORT_NAME_SIZE], text[PIN_TEXT_SIZE];
+	const char *pins[] = { text };
+	const struct lw_peer_options options = {
+		.size = sizeof(options), .name = name, .pins = pins, .n_pins = 1
+	};
+	struct hostile *peer;
+	struct lw_error error;
+	struct pin pin = { { 0 } };
+
+	(void)state;
+	for (unsigned i = 1; i <= LW_HUB_CLIENTS_MAX; i++) { /* and the good one */
+		bool is_one_too_many = i == LW_HUB_CLIENTS_MAX;
+
+		store_be32(pin.sha256, i);
+		pin_format(&pin, text);
+		snprintf(name, sizeof(name), "client%u", i);
+		assert_int_equal(lw_hub_add_peer(crowd->rig->hub, &options, NULL, &error),
+				 is_one_too_many ? -ENOSPC : 0);
+	}
+	assert_non_null(strstr(error.text, "clients: at most 4096"));
+	peer = hostile_call(crowd->rig, "good");
+	hostile_shake(peer);
+	hostile_free(peer);
+	crowd_free(crowd);
+}
+
 static void book__changed_during_a_handshake__is_begun_anew(void **state)
 {
 	struct crowd *crowd = crowd_new();
@@ -514,6 +544,7 @@ int main(void)
 		cmocka_unit_test(broken_hellos__that_linger__are_bounded),
 		cmocka_unit_test(address__with_many_hellos__has_eight_places),
 		cmocka_unit_test(address__with_many_silent__evicts_only_its_own),
+		cmocka_unit_test(clients__as_many_as_may_be__come_in_and_no_more),
 		cmocka_unit_test(book__changed_during_a_handshake__is_begun_anew),
 		cmocka_unit_test(hub__freed_with_handshakes_in_every_state__leaves_nothing),
 		cmocka_unit_test(thread__good_client_among_nonsense__gets_in),
