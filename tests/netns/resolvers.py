@@ -22,6 +22,10 @@ BUS = '''<busconfig><type>system</type><listen>unix:path={folder}/bus</listen><a
 NO_BUS = {'DBUS_SYSTEM_BUS_ADDRESS': 'unix:path=/nowhere'}
 
 
+def download(package, folder):
+    return subprocess.run(['apt-get', '-q', 'download', package], cwd=folder, text=True, capture_output=True, check=False)
+
+
 def unpacked(package):
     """The folder that a Debian package was unpacked into; kept beside the builds."""
     base = os.environ.get('LW_UNPACKED', os.path.join(TOP, 'build', 'unpacked'))
@@ -31,8 +35,10 @@ def unpacked(package):
         fcntl.flock(lock, fcntl.LOCK_EX)
         if os.path.isdir(folder):
             return folder
-        done = subprocess.run(['apt-get', '-q', 'download', package], cwd=base, text=True, capture_output=True,
-                              check=False)
+        done = download(package, base)
+        if done.returncode != 0:
+            run('apt-get', '-qq', 'update', check=False, timeout=60)
+            done = download(package, base)
         files = glob.glob(os.path.join(base, f'{package}_*.deb'))
         if done.returncode != 0 or not files:
             raise Skip(f'{package} cannot be had: {done.stderr.strip()[-200:]}')
