@@ -238,6 +238,12 @@ int lw_capture_open(const struct lw_capture_options *given, struct lw_capture **
 	return 0;
 }
 
+void capture_end(struct lw_capture *capture)
+{
+	lw_capture_detach(capture);
+	thread_end(capture->thread);
+}
+
 void lw_capture_close(struct lw_capture *capture)
 {
 	if (!capture)

@@ -74,4 +74,8 @@ struct lw_capture {
 void capture_take(struct lw_capture *capture, enum lw_capture_point point,
 		  const struct lw_packet *packet, const struct capture_context *context);
 
+/* Detach, write what waits, end the file: all but lw_capture_close(), so that the counters are final.
+ * Nothing else may follow. */
+void capture_end(struct lw_capture *capture);
+
 #endif

@@ -4,7 +4,6 @@
 
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/eventfd.h>
@@ -14,6 +13,7 @@
 #include "base/memory.h"
 #include "capture/capture.h"
 #include "capture/files.h"
+#include "capture/gate.h"
 #include "loop/worker.h"
 
 static uint64_t now_ns(void)
@@ -24,12 +24,35 @@ static uint64_t now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-/* As others, or only when no other wants the processor: always allowed, both. */
-static void set_hurry(struct capture_thread *thread, bool is_urgent)
-{
-	const struct sched_param none = { 0 };
+/* ---- Giving way */
 
-	(void)pthread_setschedparam(thread->thread, is_urgent ? SCHED_OTHER : SCHED_IDLE, &none);
+static bool is_waited_for(struct capture_thread *thread)
+{
+	bool is_wanted;
+
+	pthread_mutex_lock(&thread->lock);
+	is_wanted = thread->wanted != thread->done || thread->dump >= 0;
+	pthread_mutex_unlock(&thread->lock);
+	return is_wanted || atomic_load(&thread->is_ending);
+}
+
+static void begin_piece(struct capture_thread *thread)
+{
+	gate_ask(thread->gate);
+	while (!gate_pass(thread->gate) && !is_waited_for(thread))
+		gate_wait(thread->gate);
+	thread->piece_end_ns = now_ns() + THREAD_PIECE_US * (uint64_t)1000;
+	thread->piece_records = 0;
+}
+
+/* After each record. */
+static void give_way(struct capture_thread *thread)
+{
+	if (++thread->piece_records < THREAD_PIECE_RECORDS)
+		return;
+	thread->piece_records = 0;
+	if (now_ns() >= thread->piece_end_ns)
+		begin_piece(thread);
 }
 
 /* ---- Files in turn */
@@ -143,6 +166,8 @@ static bool drain(struct capture_thread *thread)
 	for (size_t lane = 0; lane < LANES; lane++)
 		n += peek(thread, lane, horizon_ns, &heads[n]);
 	is_any = n > 0;
+	if (is_any)
+		begin_piece(thread);
 	while (n > 0) {
 		size_t i = oldest(heads, n);
 		struct lane *lane = &thread->capture->lanes.lane[heads[i].lane];
@@ -151,19 +176,22 @@ static bool drain(struct capture_thread *thread)
 		lane_release(lane, heads[i].record);
 		if (!peek(thread, heads[i].lane, horizon_ns, &heads[i]))
 			heads[i] = heads[--n];
+		give_way(thread);
 	}
 	return is_any;
 }
 
 /* ---- The recorder */
 
-static void write_memory(const struct recorder *recorder, struct writing *writing)
+static void write_memory(struct capture_thread *thread, struct writing *writing)
 {
 	const struct lane_record *record;
-	uint64_t position = recorder->head;
+	uint64_t position = thread->recorder.head;
 
-	while ((record = recorder_read(recorder, &position)))
+	while ((record = recorder_read(&thread->recorder, &position))) {
 		writing_packet(writing, record, record->port, record->from);
+		give_way(thread);
+	}
 	writing_end(writing);
 }
 
@@ -183,7 +211,7 @@ static void write_recorder(struct capture_thread *thread, unsigned cause)
 	int r = begin_next(thread, describe_cause(cause, text));
 
 	if (r == 0) {
-		write_memory(&thread->recorder, &thread->writing);
+		write_memory(thread, &thread->writing);
 		recorder_clear(&thread->recorder);
 		r = thread->writing.output.error;
 	}
@@ -207,18 +235,14 @@ static void serve_causes(struct capture_thread *thread, unsigned causes)
 	write_recorder(thread, causes);
 }
 
-static void serve_dump(struct capture_thread *thread)
+/* fd was taken before the lanes were emptied. */
+static void serve_dump(struct capture_thread *thread, int fd)
 {
-	int fd;
-
-	pthread_mutex_lock(&thread->lock);
-	fd = thread->dump;
-	pthread_mutex_unlock(&thread->lock);
 	if (fd < 0)
 		return;
 	thread->dumping.output.patience_ms = THREAD_DUMP_PATIENCE_MS;
 	if (writing_begin(&thread->dumping, fd, "flight recorder: a copy") == 0)
-		write_memory(&thread->recorder, &thread->dumping);
+		write_memory(thread, &thread->dumping);
 	else
 		output_close(&thread->dumping.output);
 	pthread_mutex_lock(&thread->lock);
@@ -256,12 +280,13 @@ static void write_out(struct capture_thread *thread)
 	publish(thread);
 }
 
-static unsigned read_tickets(struct capture_thread *thread)
+static unsigned read_orders(struct capture_thread *thread, int *ret_dump)
 {
 	unsigned wanted;
 
 	pthread_mutex_lock(&thread->lock);
 	wanted = thread->wanted;
+	*ret_dump = thread->dump;
 	pthread_mutex_unlock(&thread->lock);
 	return wanted;
 }
@@ -308,15 +333,16 @@ static void *run(void *user)
 {
 	struct capture_thread *thread = user;
 	bool is_busy;
+	int dump;
 
 	do {
-		unsigned tickets = read_tickets(thread);
+		unsigned tickets = read_orders(thread, &dump);
 		unsigned causes = atomic_exchange(&thread->cause, 0);
 
 		is_busy = drain(thread);
 		if (thread->is_recorder) {
 			serve_causes(thread, causes);
-			serve_dump(thread);
+			serve_dump(thread, dump);
 		}
 		write_out(thread);
 		serve_tickets(thread, tickets);
@@ -350,14 +376,13 @@ int thread_flush(struct capture_thread *thread)
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += THREAD_FLUSH_MS / 1000;
-	set_hurry(thread, true); /* first: it may hold the lock */
 	pthread_mutex_lock(&thread->lock);
 	ticket = ++thread->wanted;
 	thread_alert(thread);
+	gate_wake(thread->gate);
 	while (r == 0 && (int)(thread->done - ticket) < 0)
 		r = pthread_cond_timedwait(&thread->flushed, &thread->lock, &until);
 	pthread_mutex_unlock(&thread->lock);
-	set_hurry(thread, false);
 	return atomic_load(&thread->error) ? atomic_load(&thread->error) : -r;
 }
 
@@ -365,15 +390,14 @@ int thread_dump(struct capture_thread *thread, int fd)
 {
 	int r = 0;
 
-	set_hurry(thread, true);
 	pthread_mutex_lock(&thread->lock);
 	if (thread->dump >= 0)
 		r = -EBUSY;
 	else
 		thread->dump = fd;
 	pthread_mutex_unlock(&thread->lock);
-	set_hurry(thread, false);
 	thread_alert(thread);
+	gate_wake(thread->gate);
 	return r;
 }
 
@@ -400,6 +424,8 @@ static int init(struct capture_thread *thread, size_t recorder_bytes)
 	pthread_condattr_destroy(&attributes);
 	thread->is_recorder = recorder_bytes > 0;
 	r = make_descriptors(thread);
+	if (r == 0)
+		r = gate_new(&thread->gate);
 	if (r == 0)
 		r = book_init(&thread->book, &thread->capture->lanes);
 	if (r == 0)
@@ -457,8 +483,6 @@ int thread_new(struct lw_capture *capture, const struct thread_options *options,
 		r = thread_start("lw-capture", run, thread, &thread->thread);
 	}
 	thread->is_started = r == 0;
-	if (r == 0)
-		set_hurry(thread, false);
 	if (r < 0) {
 		let_go(thread, options);
 		thread_free(thread);
@@ -468,21 +492,29 @@ int thread_new(struct lw_capture *capture, const struct thread_options *options,
 	return 0;
 }
 
+void thread_end(struct capture_thread *thread)
+{
+	if (!thread->is_started)
+		return;
+	atomic_store(&thread->is_ending, true);
+	(void)eventfd_write(thread->end, 1);
+	gate_wake(thread->gate);
+	pthread_join(thread->thread, NULL);
+	thread->is_started = false;
+}
+
 void thread_free(struct capture_thread *thread)
 {
 	if (!thread)
 		return;
-	if (thread->is_started) {
-		set_hurry(thread, true);
-		(void)eventfd_write(thread->end, 1);
-		pthread_join(thread->thread, NULL);
-	}
+	thread_end(thread);
 	writing_done(&thread->writing);
 	if (thread->is_recorder)
 		writing_done(&thread->dumping);
 	recorder_done(&thread->recorder);
 	files_close(thread->files);
 	book_done(&thread->book);
+	gate_free(thread->gate);
 	close_fd(&thread->dump);
 	close_fd(&thread->wake);
 	close_fd(&thread->end);

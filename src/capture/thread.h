@@ -6,13 +6,14 @@
  * (writing.h) or keeps it in a recorder's memory, then naps for THREAD_NAP_MS, so that one waking
  * serves many packets, and sleeps when nothing came meanwhile. The path wakes a sleeper with the
  * first packet, and one that naps only when a lane is half full. So a packet is in its file after
- * some 10 ms, and an idle capture costs nothing. It runs as SCHED_IDLE: where packets keep all
- * processors busy they come first, and the capture drops. Only while somebody waits for it, to flush
- * or to close, it runs as others do.
+ * some 10 ms, and an idle capture costs nothing. It works in pieces of THREAD_PIECE_US, each when a
+ * processor has nothing better to do (gate.h): where packets keep all of them busy, packets come
+ * first, and the capture drops. Only while somebody waits for it, to flush, dump or close, it works
+ * as others do.
  *
  * What a recorder is to be written for is a set of bits that anybody sets; the thread takes them
  * before it empties the lanes, and writes when after_ms have passed. One dump to a descriptor can
- * wait beside it.
+ * wait beside it, and is taken likewise: what was captured before it was asked for is in it.
  */
 #ifndef CAPTURE_THREAD_H
 #define CAPTURE_THREAD_H
@@ -26,9 +27,16 @@
 #include "capture/writing.h"
 
 struct files;
+struct gate;
 struct lw_capture;
 
-enum { THREAD_NAP_MS = 10, THREAD_FLUSH_MS = 1000, THREAD_DUMP_PATIENCE_MS = 5000 };
+enum {
+	THREAD_NAP_MS = 10,
+	THREAD_FLUSH_MS = 1000,
+	THREAD_DUMP_PATIENCE_MS = 5000,
+	THREAD_PIECE_US = 250,
+	THREAD_PIECE_RECORDS = 8, /* between looks at the clock */
+};
 
 enum thread_rest { THREAD_AWAKE = 0, THREAD_NAPPING, THREAD_ASLEEP };
 
@@ -48,6 +56,8 @@ struct capture_thread {
 	int wake, end;     /* eventfds: to wake it; readable when it shall end */
 	atomic_uint rest;  /* enum thread_rest */
 	atomic_uint cause; /* to write the recorder for: bits */
+	struct gate *gate;
+	atomic_bool is_ending;
 	/* Under the lock. */
 	pthread_mutex_t lock;
 	pthread_cond_t flushed;
@@ -64,6 +74,8 @@ struct capture_thread {
 	struct recorder recorder;
 	bool is_recorder;
 	struct writing dumping; /* of a recorder */
+	uint64_t piece_end_ns;  /* of work, until it asks the gate again */
+	unsigned piece_records; /* in a row, without a look at the clock */
 	unsigned due_cause;     /* what is waited for to be written at due_ns; 0: nothing */
 	uint64_t due_ns;
 };
@@ -71,7 +83,9 @@ struct capture_thread {
 /* A regular file has its header when this returns. 0 or a negative errno. */
 int thread_new(struct lw_capture *capture, const struct thread_options *options,
 	       struct capture_thread **ret_thread);
-/* Write what waits, end the file, join. */
+/* Write what waits, end the file, join. Counters stay. Idempotent. */
+void thread_end(struct capture_thread *thread);
+/* The same before, where it was not done; accepts NULL. */
 void thread_free(struct capture_thread *thread);
 
 /* Return: 0, the negative errno that stopped it, or -ETIMEDOUT. */

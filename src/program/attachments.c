@@ -14,6 +14,7 @@
 #include "base/memory.h"
 #include "base/parse.h"
 #include "base/tree.h"
+#include "capture/capture.h"
 #include "capture/point.h"
 #include "loop/worker.h"
 #include "program/capture_request.h"
@@ -107,7 +108,7 @@ static void close_capture(void *data)
 {
 	struct attachment *attachment = data;
 
-	(void)lw_capture_flush(attachment->capture);
+	capture_end(attachment->capture);
 	lw_capture_counters(attachment->capture, &attachment->counters);
 	lw_capture_close(attachment->capture);
 	sem_post(&attachment->closed);

@@ -14,7 +14,7 @@
  *
  * A capture ends when it is told to, when it has its packets, when nothing more can be written, when
  * its client hangs up, and with the instance. However it ends, what it saw is written first, and the
- * file is ended in order. That can take as long as a reader of a pipe pleases (at most two seconds),
+ * file is ended in order. That can take as long as a reader of a pipe pleases (at most a second),
  * so it happens in a job, beside the loop; only at the instance's end it is waited for.
  */
 #ifndef PROGRAM_ATTACHMENTS_H
