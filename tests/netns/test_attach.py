@@ -133,6 +133,7 @@ def test_who_captures_may_vanish(lab):
     lab.b1.ping_losses('10.1.0.1', 5)
     capture.end(signal.SIGKILL)
     wait_until(lambda: not lab.hub.report()['captures'], what='the capture has ended')
+    wait_until(lambda: 'ended, ' in lab.hub.output(), what='and is written')
     expect(packets(capture.file) >= 10, 'what was captured is whole')
     wait_until(lambda: lab.hub.count_descriptors() <= before, what='descriptors are returned')
     expect_equal(lab.b1.ping_losses('10.1.0.1', 10), 0, 'lost pings')

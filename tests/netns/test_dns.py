@@ -2,7 +2,7 @@
 """Name servers through the tunnel: by systemd-resolved, by resolvconf, and by neither."""
 import os
 
-from lab import Instance, Skip, expect, expect_equal, wait_until
+from lab import Instance, Skip, expect, expect_equal, run, wait_until
 from resolvers import NO_BUS, Bus, Resolvconf, Resolved, ask, serve_names
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -214,8 +214,8 @@ def test_resolvconf_that_hangs__killed_and_nothing_left(lab):
     with open(f'{resolvconf.folder}/bin/resolvconf', 'w') as opened:
         opened.write('#!/bin/sh\nsleep 4711 & sleep 4712\n')
     refused_at_once(lab, client, 'no end of it in time')
-    left = client.run('sh', '-c', 'grep -l 471[12] /proc/[0-9]*/cmdline 2>/dev/null || :').stdout.split()
-    expect(not [p for p in left if 'self' not in p and str(os.getpid()) not in p and is_sleep(p)], f'{left}')
+    left = [pid for pid in run('ip', 'netns', 'pids', client.full_name).stdout.split() if is_sleep(f'/proc/{pid}/cmdline')]
+    expect_equal(left, [], 'processes that it started')
 
 
 def is_sleep(path):
