@@ -32,7 +32,9 @@ struct top {
 	struct control_peer *peer;
 	struct tree *reply, *before; /* what was heard last, and before that */
 	struct termios cooked;
-	bool is_raw, has_utf8;
+	struct top_view view;
+	struct top_drawn drawn; /* last */
+	bool is_raw;
 	int result; /* of asking: 0, or a negative errno with error */
 	struct lw_error error;
 };
@@ -97,24 +99,37 @@ static bool speaks_utf8(void)
 
 /* ---- the picture */
 
+/* The last row: the keys, and which ports are shown if not all are. */
+static void draw_foot(const struct top *top, unsigned row, unsigned columns, FILE *page)
+{
+	const struct top_drawn *drawn = &top->drawn;
+	char text[80] = "q quits";
+
+	if (drawn->shown < drawn->ports)
+		snprintf(text, sizeof(text), "q quits  ports %u-%u of %u: arrow keys, page keys",
+			 drawn->first + 1, drawn->first + drawn->shown, drawn->ports);
+	fprintf(page, "\033[J\033[%u;1H%.*s", row, (int)columns, text);
+}
+
 static void draw(struct top *top)
 {
 	struct winsize window = { 0 };
-	struct top_size size;
 	_cleanup_free_ char *text = NULL;
 	size_t length = 0;
 	FILE *page;
 
 	if (ioctl(STDOUT_FILENO, TIOCGWINSZ, &window) < 0 || !window.ws_col || !window.ws_row)
 		window = (struct winsize){ .ws_col = 80, .ws_row = 24 };
-	size = (struct top_size){ .columns = window.ws_col, .rows = window.ws_row - 1u };
+	top->view.columns = window.ws_col;
+	top->view.rows = MAX(window.ws_row - 1u, 1u);
 	page = open_memstream(&text, &length);
 	if (!page)
 		return;
 	fputs("\033[H", page);
-	top_draw(tree_get(top->reply, "status"), tree_get(top->before, "status"), size,
-		 top->has_utf8, "\033[K\n", page);
-	fprintf(page, "\033[J\033[%u;1Hq quits", (unsigned)window.ws_row);
+	top->drawn = top_draw(tree_get(top->reply, "status"), tree_get(top->before, "status"),
+			      &top->view, page);
+	top->view.first = top->drawn.first;
+	draw_foot(top, window.ws_row, window.ws_col, page);
 	if (fclose(page) == 0)
 		say_raw(text, length);
 }
@@ -154,17 +169,53 @@ static void on_second(struct loop_timer *timer)
 	loop_timer_set_in_ms(top->loop, timer, SECOND_MS);
 }
 
+/* Ports further down (or up, negative); what is beyond the end is taken back by drawing. */
+static void scroll(struct top *top, int by)
+{
+	unsigned first = top->view.first;
+
+	if (by < 0)
+		top->view.first = first - MIN(first, (unsigned)-by);
+	else
+		top->view.first = MIN(first + (unsigned)by, top->drawn.ports);
+	draw(top);
+}
+
+/* What a key does; a terminal sends those without a letter in one piece. Return: its length. */
+static size_t take_key(struct top *top, const char *keys)
+{
+	const int page = (int)MAX(top->drawn.shown, 1u), all = (int)top->drawn.ports;
+	const struct {
+		const char *key;
+		int by;
+	} moves[] = {
+		{ "\033[A", -1 },  { "\033OA", -1 },   { "k", -1 },          { "\033[B", 1 },
+		{ "\033OB", 1 },   { "j", 1 },         { "\033[5~", -page }, { "\033[6~", page },
+		{ " ", page },     { "\033[H", -all }, { "\033OH", -all },   { "\033[1~", -all },
+		{ "\033[F", all }, { "\033OF", all },  { "\033[4~", all },
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(moves); i++)
+		if (!strncmp(keys, moves[i].key, strlen(moves[i].key))) {
+			scroll(top, moves[i].by);
+			return strlen(moves[i].key);
+		}
+	if (keys[0] == 'q' || keys[0] == 'Q' || keys[0] == 3) /* Ctrl-C */
+		lw_loop_stop(top->loop);
+	return 1;
+}
+
 static void on_keys(struct loop_source *source, uint32_t events)
 {
 	struct top *top = container_of(source, struct top, keys);
-	char keys[KEYS];
-	ssize_t n = read(STDIN_FILENO, keys, sizeof(keys));
+	char keys[KEYS + 1];
+	ssize_t n = read(STDIN_FILENO, keys, KEYS);
 
 	if ((n <= 0 && events & (EPOLLHUP | EPOLLERR)) || (n < 0 && errno != EAGAIN))
 		lw_loop_stop(top->loop);
-	for (ssize_t i = 0; i < n; i++)
-		if (keys[i] == 'q' || keys[i] == 'Q' || keys[i] == 3) /* Ctrl-C */
-			lw_loop_stop(top->loop);
+	keys[MAX(n, 0)] = '\0';
+	for (ssize_t i = 0; i < n;)
+		i += (ssize_t)take_key(top, keys + i);
 }
 
 static void on_signal(int number, void *user)
@@ -219,16 +270,16 @@ static int watch(struct top *top)
 	return top->result < 0 ? command_fail(PROGRAM_FAILED, "%s", top->error.text) : PROGRAM_DONE;
 }
 
-static int show_once(const struct top *top)
+static int show_once(struct top *top)
 {
-	top_draw(tree_get(top->reply, "status"), NULL, (struct top_size){ 0 }, top->has_utf8, "\n",
-		 stdout);
+	top->view.end = "\n";
+	(void)top_draw(tree_get(top->reply, "status"), NULL, &top->view, stdout);
 	return fflush(stdout) ? PROGRAM_FAILED : PROGRAM_DONE;
 }
 
 int command_top(const struct arguments *arguments)
 {
-	struct top top = { .has_utf8 = speaks_utf8() };
+	struct top top = { .view = { .has_utf8 = speaks_utf8(), .end = "\033[K\n" } };
 	struct instance_found instance;
 	int status;
 

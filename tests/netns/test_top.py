@@ -11,20 +11,20 @@ import subprocess
 import termios
 import time
 
-from lab import Failure, expect, expect_equal, join, two_lans, wait_until
+from lab import Failure, Instance, expect, expect_equal, join, two_lans, wait_until
 
 
 class Terminal:
     """A command in a namespace, on a terminal of its own."""
 
-    def __init__(self, namespace, *command, size=(24, 120)):
+    def __init__(self, namespace, *command, size=(24, 120), language='C.UTF-8'):
         self.main, side = pty.openpty()
         self.resize(*size)
         self.before = termios.tcgetattr(side)
         self.side = side
         self.text = ''
         self.popen = subprocess.Popen(['ip', 'netns', 'exec', namespace.full_name, *command], stdin=side, stdout=side,
-                                      stderr=side, start_new_session=True, env={**os.environ, 'LANG': 'C.UTF-8', 'LC_ALL': ''})
+                                      stderr=side, start_new_session=True, env={**os.environ, 'LANG': language, 'LC_ALL': ''})
 
     def resize(self, rows, columns):
         fcntl.ioctl(self.main, termios.TIOCSWINSZ, struct.pack('HHHH', rows, columns, 0, 0))
@@ -96,6 +96,37 @@ def test_it_follows_the_window(lab):
         expect(len(lines) <= rows and all(len(line) <= columns for line in lines[:-1]), f'{rows}x{columns}: {lines}')
     os.write(terminal.main, b'\x03')
     expect_equal(terminal.end(), 0, 'exit status after Ctrl-C')
+
+
+def test_many_ports_scroll_in_a_small_window_without_utf8(lab):
+    machine = lab.machine('hub', 1)
+    clients = [f'client-{number:02}' for number in range(30)]
+    conf = lab.new(*clients)
+    lab.hub = Instance(machine, 'hub', f'{conf}/hub.yaml').wait_ready()
+    terminal = top(lab, size=(24, 80), language='C')
+    terminal.wait_for('ports 1-20 of 31: arrow keys')
+
+    def shown_after(keys, pattern):
+        terminal.text = ''
+        os.write(terminal.main, keys)
+        terminal.wait_for(pattern)
+        screen = terminal.screen()
+        expect(len(screen) <= 24 and all(len(line) <= 80 for line in screen[:-1]), f'{screen}')
+        expect(all(ord(letter) < 128 for line in screen for letter in line), f'only ASCII: {screen}')
+        return [line.split()[0] for line in screen if line.startswith(('client-', 'lw0'))]
+
+    expect_equal(len(shown_after(b'\x1b[B\x1b[Bj', 'ports 4-23 of')), 20, 'ports after three down')
+    expect_equal(shown_after(b'\x1b[F', 'ports 12-31 of')[-1], 'client-29', 'the last port at the end')
+    shown_after(b'\x1b[A', 'ports 11-30 of')
+    shown_after(b'\x1b[5~', 'ports 1-20 of')
+    terminal.text = ''
+    terminal.resize(5, 20)
+    terminal.popen.send_signal(signal.SIGWINCH)
+    terminal.wait_for('q quits')
+    expect_equal([len(line) <= 20 for line in terminal.screen()], [True] * 5, f'{terminal.screen()}')
+    lab.hub.crash()
+    expect_equal(terminal.end(), 1, 'exit status when the instance is killed')
+    expect('the instance has ended' in terminal.text, terminal.text[-300:])
 
 
 def test_every_way_out_gives_the_terminal_back(lab):
