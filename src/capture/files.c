@@ -144,18 +144,13 @@ static void mend_newest(const struct files *files)
 {
 	_cleanup_close_ int fd = -1;
 	char text[NAME_SIZE];
-	struct stat status;
-	int64_t end;
 
 	if (files->n == 0)
 		return;
 	write_name(files, &files->names[files->n - 1], text);
 	fd = openat(files->folder, text, O_RDWR | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0 || fstat(fd, &status) < 0 || !S_ISREG(status.st_mode))
-		return;
-	end = format_find_end(fd);
-	if (end > 0 && end < status.st_size && ftruncate(fd, end) < 0)
-		return; /* as readable as it was */
+	if (fd >= 0)
+		(void)format_mend(fd); /* else it is as readable as it was */
 }
 
 static int open_folder(struct files *files, const char *path, size_t length)
@@ -166,7 +161,10 @@ static int open_folder(struct files *files, const char *path, size_t length)
 		return -ENOMEM;
 	files->folder = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	free(folder);
-	return files->folder < 0 ? -errno : 0;
+	/* A recorder makes its first file much later: what can be known is said now. */
+	if (files->folder < 0 || faccessat(files->folder, ".", W_OK | X_OK, AT_EACCESS) < 0)
+		return -errno;
+	return 0;
 }
 
 /* path = folder/stem.ending */

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 enum lw_capture_format format_choose(enum lw_capture_format format, const char *file)
@@ -98,4 +99,21 @@ int64_t format_find_end(int fd)
 	default:
 		return -EINVAL;
 	}
+}
+
+int64_t format_mend(int fd)
+{
+	struct stat status;
+	int64_t end;
+
+	if (fstat(fd, &status) < 0)
+		return -errno;
+	if (!S_ISREG(status.st_mode))
+		return -EINVAL;
+	end = format_find_end(fd);
+	if (end <= 0)
+		return end < 0 ? end : -EINVAL;
+	if (end < status.st_size && ftruncate(fd, end) < 0)
+		return -errno;
+	return status.st_size - end;
 }

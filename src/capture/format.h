@@ -79,5 +79,12 @@ const struct format *format_get(enum lw_capture_format format);
  * through fd. Return: that offset, 0 when it does not even have a header, or a negative errno.
  */
 int64_t format_find_end(int fd);
+/*
+ * Cut off what is behind that. The kernel writes page by page and SIGKILL ends it between two of
+ * them, so a process that was killed may leave half a block, whatever it did; whoever outlives it
+ * cuts. Return: bytes cut off, or a negative errno for what is no regular file with a header, to be
+ * read and written.
+ */
+int64_t format_mend(int fd);
 
 #endif

@@ -17,6 +17,7 @@
 #include "base/error.h"
 #include "base/memory.h"
 #include "base/tree.h"
+#include "capture/format.h"
 #include "program/ask.h"
 #include "program/capture_client.h"
 #include "program/capture_output.h"
@@ -91,6 +92,13 @@ static int open_output(struct capturing *capturing, const struct arguments *argu
 	return r;
 }
 
+/* Of an instance that was killed the file may end within a block. */
+static void mend(const struct capturing *capturing)
+{
+	if (!capturing->ring && !capturing->output.made)
+		(void)format_mend(capturing->output.fd);
+}
+
 static int capture(const struct instance_found *instance, const struct arguments *arguments)
 {
 	uint64_t duration_ms = (uint64_t)arguments->duration.value * 1000;
@@ -110,6 +118,8 @@ static int capture(const struct instance_found *instance, const struct arguments
 		r = capture_client_run(instance, request, capturing.output.fd, duration_ms, begun,
 				       &capturing, &result, &error);
 	tree_free(request);
+	if (r < 0 && capturing.output.fd >= 0)
+		mend(&capturing);
 	capture_output_close(&capturing.output);
 	ring_error = -capture_ring_end(capturing.ring);
 	if (ring_error)
@@ -204,6 +214,10 @@ static int dump_into(const struct instance_found *instance, const struct argumen
 	bytes = copy(from, output->fd);
 	if (bytes < 0)
 		return error_errno(error, (int)-bytes, "%s", output->path);
+	if (format_mend(output->fd) > 0)
+		return error_set(error, -EPIPE, LW_DOMAIN_SYSTEM, EPIPE,
+				 "%s: %s ended while its flight recorder was copied", output->path,
+				 instance->name);
 	r = capture_output_keep(output, error);
 	if (r == 0)
 		fprintf(stderr, "longwire: the flight recorder of %s, %" PRId64 " bytes\n",

@@ -6,15 +6,17 @@ import re
 import signal
 import stat
 import subprocess
+import time
 
-from lab import expect, expect_equal, join, run, two_lans, wait_until
+from lab import Instance, Skip, expect, expect_equal, join, run, two_lans, wait_until
 from services import Transfer
 
 numbers = itertools.count()
 
 
-def joined(lab):
+def joined(lab, **hub):
     a, b = two_lans(lab)
+    lab.edit(f'{lab.conf}/hub.yaml', **hub)
     lab.a1.address('eth0', '10.1.0.1/24')
     lab.b1.address('eth0', '10.1.0.2/24')
     join(lab, a, b)
@@ -147,6 +149,64 @@ def test_instance_may_end_first(lab):
     status, counts = capture.end(None)
     expect_equal(status, 0, f'exit status: {counts}')
     expect_equal(packets(capture.file), counts['captured'], 'packets')
+
+
+def test_killed_instance_leaves_whole_packets_only(lab):
+    joined(lab)
+    for number in range(3):
+        capture = Capture(lab, '--point', 'device-in,session-out', *(['--format', 'pcap'] if number == 1 else [])).started()
+        Transfer(lab.b1, lab.a1, '10.1.0.1', 400, port=5100 + number)     # it does not come to its end
+        wait_until(lambda: capture.status()['records'] > 2000, what='it is written')
+        lab.hub.crash()
+        status, said = capture.end(None)
+        expect_equal(status, 1, f'exit status: {said}')
+        expect(packets(capture.file) > 2000, 'packets')
+        expect(tshark(capture.file, '-c', '1'), 'read')
+        lab.hub = lab.hub.again().wait_ready()
+        lab.b1.wait_for_ping('10.1.0.1')
+
+
+def test_broken_disk_ends_what_is_on_it_and_never_the_tunnel(lab):
+    """ext4 is told that it found an error: it lets nothing more be written."""
+    disk, image = f'{lab.folder}/disk', f'{lab.folder}/image'
+    os.mkdir(disk)
+    made = run('sh', '-c', f'truncate -s 8M {image} && mkfs.ext4 -q {image} && mount -o loop,errors=remount-ro {image} {disk}',
+               check=False)
+    if made.returncode != 0:
+        raise Skip(f'no ext4 on a loop device: {made.stdout.strip()}')
+    try:
+        device = os.path.basename(run('findmnt', '-no', 'SOURCE', disk).stdout.strip())
+        captures = [{'file': f'{disk}/one.pcapng'}, {'file': f'{disk}/turn.pcapng', 'rotate': {'packets': 10}},
+                    {'file': f'{disk}/flight.pcapng', 'recorder': {'size': 1}}]
+        joined(lab, capture=captures)
+        attached = Capture(lab, file=f'{disk}/attached.pcapng').started()
+        lab.b1.ping_losses('10.1.0.1', 10)
+        wait_until(lambda: all(c['written'] >= 20 or c['held'] >= 20 for c in lab.hub.report()['captures']), what='packets')
+        with open(f'/sys/fs/ext4/{device}/trigger_fs_error', 'w') as file:
+            file.write('broken')
+        expect_equal(lab.b1.ping_losses('10.1.0.1', 20), 0, 'lost pings')
+        run(lab.program, 'capture', lab.hub.instance, '--trigger-recorder')
+        status, said = attached.end(None)
+        expect_equal(status, 1, f'the attached one: {said}')
+        reports = wait_until(lambda: [c for c in lab.hub.report()['captures'] if c['error']][2:] and lab.hub.report()['captures'],
+                             what='all three have failed')
+        expect_equal({c['error'] for c in reports}, {'Read-only file system'}, 'errors')
+        expect_equal([c['stopped'] for c in reports], [True, True, False], 'which go on')
+        expect(reports[0]['dropped'] > 0 and reports[2]['held'] >= 40, f'counted: {reports}')
+        time.sleep(1.2)     # the log is told once a second
+        for name in ('one', 'turn', 'flight'):
+            lines = [line for line in lab.hub.output().splitlines() if f'/{name}.pcapng' in line and 'Read-only' in line]
+            expect_equal(len(lines), 1, f'{name}: said: {lines}')
+        expect(packets(f'{disk}/one.pcapng') >= 20, 'whole packets')
+        expect_equal(lab.b1.ping_losses('10.1.0.1', 10), 0, 'lost pings')
+        lab.hub.stop()
+        refused = Instance(lab.hub.namespace, 'hub', f'{lab.conf}/hub.yaml', name='again')
+        refused.is_expected_to_run = False
+        expect(refused.wait(5) != 0, 'it starts')
+        expect('one.pcapng: Read-only file system' in refused.output(), refused.output())
+    finally:
+        lab.hub.stop()
+        run('umount', '-l', disk)
 
 
 def test_readers_that_leave_or_sleep_never_hurt_the_tunnel(lab):
