@@ -3,7 +3,7 @@
 import json
 import os
 
-from lab import Failure, Instance, alone, expect, expect_equal, join, two_lans, wait_until
+from lab import Failure, Instance, alone, expect, expect_equal, join, run, two_lans, wait_until
 
 
 def wide_lans(lab, workers, streams, granted=None):
@@ -75,6 +75,24 @@ def test_four_streams_on_multi_queue_taps_carry_many_flows(lab):
     counted = [line for line in b.run('ss', '-Htin', 'dport', '=', ':8443').stdout.split() if line.startswith('bytes_acked')]
     expect_equal(len(counted), 4, 'connections that are counted')
     expect(sum(int(text.split(':')[1]) > 1000000 for text in counted) >= 2, f'bytes: {counted}')
+
+
+def test_captures_of_four_workers_are_in_the_order_of_time(lab):
+    a, b = wide_lans(lab, workers=4, streams=4)
+    hub, _ = join(lab, a, b)
+    lab.b1.wait_for_ping('10.1.0.1')
+    file = f'{lab.folder}/wide.pcapng'
+    capture = a.start(lab.program, 'capture', hub.instance, '-w', file, '--snaplen', '100', '--count', '20000', '--point',
+                      'device-in,device-out,session-in,session-out')
+    wait_until(lambda: hub.report()['captures'], what='the capture is attached')
+    iperf(lab, '-P', '8', '--bidir', '-t', '1')
+    expect_equal(capture.wait(10), 0, capture.output())
+    lines = [line.split('\t') for line in run('tshark', '-n', '-r', file, '-T', 'fields', '-e', 'frame.time_epoch', '-e',
+                                              'tcp.stream').stdout.splitlines() if 'Running' not in line]
+    times = [line[0] for line in lines]     # of one length, with nanoseconds
+    expect_equal(len(times), 20000, 'packets')
+    expect_equal(times, sorted(times), 'order')
+    expect(len({line[1] for line in lines}) >= 8, 'flows')
 
 
 def test_udp_is_not_reordered_by_streams(lab):
