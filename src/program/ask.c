@@ -71,6 +71,23 @@ int ask_choose(const char *name, struct instance_found *ret_instance)
 	return chosen ? PROGRAM_DONE : ask_fail(&error);
 }
 
+bool ask_is_running(const char *name)
+{
+	struct instance_found *found = calloc(INSTANCE_LIST_MAX, sizeof(*found));
+	struct instance_roots roots;
+	bool is_there = false;
+	size_t n, hidden;
+
+	if (!found)
+		return false;
+	instance_roots_default(&roots);
+	n = instance_list(&roots, found, INSTANCE_LIST_MAX, &hidden);
+	for (size_t i = 0; i < n && !is_there; i++)
+		is_there = !strcmp(found[i].name, name);
+	free(found);
+	return is_there;
+}
+
 int ask_fail(const struct lw_error *error)
 {
 	return command_fail(error->domain == LW_DOMAIN_CONFIGURATION ? PROGRAM_USAGE

@@ -14,6 +14,8 @@ enum { ASK_TIMEOUT_MS = 5000 };
 /* The instance called name; NULL: the only one. Return: PROGRAM_DONE, or another exit status after
  * saying why. */
 int ask_choose(const char *name, struct instance_found *ret_instance);
+/* Whether an instance of that name runs, as far as this user may see. */
+bool ask_is_running(const char *name);
 /* Say an error. Return: the exit status, by whose fault it is. */
 int ask_fail(const struct lw_error *error);
 /* 0 or a negative errno. indent 0: one line. */

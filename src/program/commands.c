@@ -196,19 +196,20 @@ const struct command command_table[] = {
 	},
 	{
 		.name = "link",
-		.arguments = "[NAME] PORT",
+		.arguments = "[NAME] [PORT]",
 		.help = "impair the link of a port of a running instance, for tests",
 		.details =
 			"\n  longwire link [NAME] PORT [in|out|both] KEY=VALUE...\n"
 			"  longwire link [NAME] PORT [in|out|both] clear\n"
 			"  longwire link [NAME] PORT\n"
+			"  longwire link [NAME]\n"
 			"\nPORT is device, a client's name, or (at a client) hub; in is from the port,\n"
-			"out to it. What is set takes the place of what was; without any it is shown.\n"
+			"out to it. What is set takes the place of what was; without any it is shown,\n"
+			"and without a port all are. NAME alone is one that runs, else a port.\n"
 			"Keys: rate queue queue-packets delay jitter distribution correlation loss\n"
 			"burst burst-end burst-loss duplicate corrupt reorder reorder-gap seed, as in\n"
 			"impairments: of the configuration. For example\n"
 			"  longwire link laptop out delay=50ms jitter=5ms loss=1% rate=10mbit",
-		.words_min = 1,
 		.words_max = 24,
 		.options = status_options,
 		.run = command_link,

@@ -17,7 +17,7 @@
 #include "program/control_client.h"
 #include "program/report.h"
 
-/* [NAME] PORT [in|out|both] [KEY=VALUE… | clear] */
+/* [NAME] PORT [in|out|both] [KEY=VALUE… | clear], or [NAME] alone for all ports. */
 struct order {
 	const char *instance, *port, *direction;
 	struct tree *settings; /* NULL: none are given */
@@ -97,7 +97,7 @@ static int check_settings(const struct tree *settings)
 
 static int add_words(struct tree *request, const struct order *order)
 {
-	int r = tree_add_text(request, "port", order->port);
+	int r = order->port ? tree_add_text(request, "port", order->port) : 0;
 
 	return r == 0 && order->direction ? tree_add_text(request, "direction", order->direction)
 					  : r;
@@ -121,25 +121,55 @@ static struct tree *build_request(struct order *order)
 	return request;
 }
 
+/* The ports that have none. */
+static void print_plain(const struct tree *link)
+{
+	const struct tree *impairments = tree_get(link, "impairments");
+
+	for_each_child(port, tree_get(link, "ports")) {
+		bool is_impaired = false;
+
+		for_each_child(impairment, impairments)
+			is_impaired |= !strcmp(tree_get_text(impairment, "port"), port->text);
+		if (!is_impaired)
+			printf("%-12s %s\n", "not impaired", port->text);
+	}
+}
+
+/* A word alone is a port, unless an instance is called so. */
+static void settle_words(struct order *order)
+{
+	bool is_alone = order->port && !order->instance && !order->direction && !order->settings &&
+			!order->clears;
+
+	if (!is_alone || !ask_is_running(order->port))
+		return;
+	order->instance = order->port;
+	order->port = NULL;
+}
+
 static int send_order(struct order *order, bool is_json)
 {
 	struct instance_found instance;
-	int status = ask_choose(order->instance, &instance);
 	struct lw_error error;
 	struct tree *reply;
 	const struct tree *link;
-	int r;
+	int status, r;
 
+	settle_words(order);
+	status = ask_choose(order->instance, &instance);
 	if (status != PROGRAM_DONE)
 		return status;
 	r = control_request(instance.socket, build_request(order), ASK_TIMEOUT_MS, &reply, &error);
 	if (r < 0)
 		return command_fail(PROGRAM_FAILED, "%s", error.text);
 	link = tree_get(reply, "link");
-	if (link && is_json)
+	if (link && is_json) {
 		r = ask_print_json(link, 2);
-	else
+	} else {
 		report_print_impairments(tree_get(link, "impairments"), stdout);
+		print_plain(link);
+	}
 	tree_free(reply);
 	return r < 0 || fflush(stdout) ? PROGRAM_FAILED : PROGRAM_DONE;
 }
@@ -152,7 +182,7 @@ int command_link(const struct arguments *arguments)
 
 	for (size_t i = 0; i < arguments->n_words && r == 0; i++)
 		r = take_word(&order, arguments->words[i], &error);
-	if (r == 0 && !order.port)
+	if (r == 0 && !order.port && order.settings)
 		r = refuse(&error, arguments->words[0], "is no port: say whose link");
 	if (r < 0)
 		status = command_fail(PROGRAM_USAGE, "link: %s; try 'longwire link --help'",

@@ -263,11 +263,24 @@ static int parse_ways(const char *text, unsigned *ret_ways)
 	return 0;
 }
 
+static int add_names(const struct links *links, const char *port, struct tree *map)
+{
+	struct place place = { 0 };
+	struct tree *list;
+	int r = tree_add_list(map, "ports", &list);
+
+	while (r == 0 && next_place(links, &place))
+		if (!port || is_named(&place, port))
+			r = tree_add_text(list, NULL, place.name);
+	return r;
+}
+
+/* port NULL: of all. */
 static void reply_report(struct control_call *call, const struct links *links, const char *port)
 {
 	struct tree *map = tree_new(TREE_MAP);
 
-	if (!map || links_report(links, port, map) < 0) {
+	if (!map || links_report(links, port, map) < 0 || add_names(links, port, map) < 0) {
 		tree_free(map);
 		control_refuse(call, "no memory");
 		return;
@@ -302,7 +315,7 @@ static void show_link(struct control_call *call, const struct links *links, cons
 	struct lw_error error;
 	struct place place = { 0 };
 
-	if (find_place(links, port, &place, &error) < 0)
+	if (port && find_place(links, port, &place, &error) < 0)
 		control_refuse(call, "%s", error.text);
 	else
 		reply_report(call, links, port);
@@ -312,14 +325,15 @@ static void do_link(struct control_call *call, const struct tree *request, void 
 {
 	const struct tree *settings = tree_get(request, "settings");
 	const char *port = tree_get_text(request, "port");
+	bool is_shown = !settings && tree_get(request, "show");
 	const struct links *links = user;
 	unsigned ways;
 
-	if (!port || parse_ways(tree_get_text(request, "direction"), &ways) < 0 ||
+	if ((!port && !is_shown) || parse_ways(tree_get_text(request, "direction"), &ways) < 0 ||
 	    (settings && settings->kind != TREE_MAP))
 		control_refuse(call, "link wants a port, a direction (in, out or both), and a map "
 				     "of settings");
-	else if (!settings && tree_get(request, "show"))
+	else if (is_shown)
 		show_link(call, links, port);
 	else
 		set_link(call, links, port, ways, settings);

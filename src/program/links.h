@@ -9,7 +9,8 @@
  *   {"verb":"link","port":NAME,"direction":"in"|"out"|"both","settings":{"delay":"50ms",…}}
  *
  * Settings take the place of those before; none at all (no key) takes them away, unless there is
- * "show", which changes nothing. The answer lists the port's impairments as the status does.
+ * "show", which changes nothing, and needs no port. The answer lists the port's impairments, or all,
+ * as the status does, and in "ports" the names that it is about.
  */
 #ifndef PROGRAM_LINKS_H
 #define PROGRAM_LINKS_H

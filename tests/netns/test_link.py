@@ -163,6 +163,33 @@ def test_several_workers_keep_the_link(lab):
     expect_equal(ping(lab, 10)[1], 0, 'lost pings after clear')
 
 
+def test_what_there_is_is_listed(lab):
+    joined(lab)
+    expect_equal(link(lab).stdout.splitlines(), ['not impaired lw0', 'not impaired branch'], 'a list without any')
+    expect_equal(link(lab, 'branch').stdout, 'not impaired branch\n', 'a port without any')
+    link(lab, 'branch', 'out', 'loss=1%', 'seed=3')
+    link(lab, 'device', 'delay=300us', 'seed=4')
+    said = link(lab).stdout.splitlines()
+    expect([line for line in said if line.startswith('impaired')] == [
+        'impaired     lw0 in: delay=300us seed=4', 'impaired     lw0 out: delay=300us seed=4',
+        'impaired     branch out: loss=1% seed=3'], f'{said}')
+    listed = json.loads(link(lab, '--json').stdout)
+    expect_equal(listed['ports'], ['lw0', 'branch'], 'ports')
+    expect_equal([(row['port'], row['direction']) for row in listed['impairments']],
+                 [('lw0', 'in'), ('lw0', 'out'), ('branch', 'out')], 'impairments')
+    # At a client its ports have their own names, in the configuration too.
+    tunnel = lab.tunnel
+    done = tunnel.namespace.run(lab.program, 'link', tunnel.instance, 'hub', 'in', 'delay=20ms', 'seed=5')
+    expect('impaired     hub in: delay=20ms seed=5' in done.stdout, done.stdout)
+    done = tunnel.namespace.run(lab.program, 'link', tunnel.instance)
+    expect('not impaired device' in done.stdout and 'impaired     hub in' in done.stdout, done.stdout)
+    expect_equal(link(lab, 'branch', 'clear').stdout, 'not impaired branch\n', 'a port after clear')
+    # Both run here: which of them is meant has to be said.
+    done = lab.hub.namespace.run(lab.program, 'link', check=False)
+    expect_equal(done.returncode, 2, done.stdout)
+    expect(lab.hub.instance in done.stdout and tunnel.instance in done.stdout, done.stdout)
+
+
 def test_bad_orders_are_refused_and_change_nothing(lab):
     joined(lab)
     link(lab, 'branch', 'out', 'loss=1%', 'seed=3')

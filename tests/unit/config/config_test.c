@@ -116,6 +116,39 @@ static void sample__hub_ethernet__read(void **state)
 	config_done(NULL);
 }
 
+static void sample__laboratory__read(void **state)
+{
+	static const struct {
+		const char *port;
+		int ways;
+		uint64_t rate;
+		uint32_t delay_us, burst_end;
+	} links[] = {
+		{ "branch", LW_PORT_IN, 1000000, 12000, 0 },
+		{ "branch", LW_PORT_OUT, 16000000, 12000, 0 },
+		{ "laptop", LW_PORT_IN | LW_PORT_OUT, 0, 800, 200000 },
+	};
+	struct config config;
+
+	(void)state;
+	load_sample("laboratory.yaml", &config);
+	assert_true(config.hub.inject);
+	assert_null(config.hub.interface.name);
+	assert_int_equal(config.hub.captures.n, 2);
+	assert_int_equal(config.hub.impairments.n, ARRAY_SIZE(links));
+	for (size_t i = 0; i < ARRAY_SIZE(links); i++) {
+		const struct impairment_config *link = config.hub.impairments.items[i];
+
+		assert_string_equal(link->port, links[i].port);
+		assert_int_equal(link->ways, links[i].ways);
+		assert_int_equal(link->settings.rate, links[i].rate);
+		assert_int_equal(link->settings.delay_us, links[i].delay_us);
+		assert_int_equal(link->settings.burst_end, links[i].burst_end);
+		assert_int_equal(link->settings.seed, 7);
+	}
+	config_done(&config);
+}
+
 static void sample__hub_ip__read(void **state)
 {
 	const struct client_config *branch;
@@ -887,6 +920,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sample__hub_ethernet__read),
+		cmocka_unit_test(sample__laboratory__read),
 		cmocka_unit_test(sample__hub_ip__read),
 		cmocka_unit_test(sample__clients__read),
 		cmocka_unit_test(kind__both_or_neither__said),

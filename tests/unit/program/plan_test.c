@@ -274,6 +274,55 @@ static void plan_tunnel__servers_of_every_name__only_where_everything_goes(void 
 	}
 }
 
+/* The ports that a link can be of, as each side calls them; and what an impairment cannot be. */
+static void plan__impairments__of_ports_that_there_are(void **state)
+{
+	static const struct {
+		bool is_hub;
+		const char *item, *said; /* NULL: nothing */
+	} cases[] = {
+		{ true, "{port: branch, loss: 1%}", NULL },
+		{ true, "{port: device, direction: in, delay: 300us}", NULL },
+		{ true, "{port: lw0, delay: 300us}", NULL },
+		{ true, "{port: lw1, delay: 300us}", "no port is called \"lw1\"" },
+		{ true, "{port: hub, loss: 1%}", "or a client's name" },
+		{ true, "{port: branch, jitter: 1ms}", "branch: jitter: at most the delay" },
+		{ false, "{port: device, direction: out, rate: 1mbit}", NULL },
+		{ false, "{port: hub, delay: 50ms, reorder: 1%}", NULL },
+		{ false, "{port: branch, loss: 1%}",
+		  "no port is called \"branch\": device or hub" },
+		{ false, "{port: hub}", "hub: nothing that would impair" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct schema_errors errors = { .file = "test" };
+		struct tunnel_plan tunnel;
+		struct hub_plan hub;
+		struct config config;
+		char text[1200];
+		int r;
+
+		snprintf(text, sizeof(text), "%simpairments: [%s]\n",
+			 cases[i].is_hub ? hub_ip
+					 : "layer: ip\nhub: {address: \"a:1\", pin: \"@\"}\n"
+					   "identity: me.pem\ninterface: {name: lw0}\n",
+			 cases[i].item);
+		parse(text, &config);
+		r = cases[i].is_hub ? plan_hub(&config.hub, &hub, &errors)
+				    : plan_tunnel(&config.tunnel, &tunnel, &errors);
+		assert_int_equal(r, cases[i].said ? -EINVAL : 0);
+		if (cases[i].said && !strstr(errors.text, cases[i].said))
+			fail_msg("%s: %s", cases[i].item, errors.text);
+		if (r == 0 && cases[i].is_hub)
+			plan_hub_done(&hub);
+		else if (r == 0)
+			plan_tunnel_done(&tunnel);
+		schema_errors_done(&errors);
+		config_done(&config);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -284,6 +333,7 @@ int main(void)
 		cmocka_unit_test(plan_tunnel__settings__mapped),
 		cmocka_unit_test(plan_tunnel__everything_wrong__everything_told),
 		cmocka_unit_test(plan_tunnel__servers_of_every_name__only_where_everything_goes),
+		cmocka_unit_test(plan__impairments__of_ports_that_there_are),
 	};
 
 	return cmocka_run_group_tests_name("program/plan", tests, make_identity, remove_identity);
