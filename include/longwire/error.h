@@ -17,7 +17,12 @@ enum lw_error_domain {
 	LW_DOMAIN_PROVIDER = 5, /* code: the provider's own */
 };
 
-/* Apple's numbers: NEVPNConnectionError. */
+/*
+ * Apple's numbers: NEVPNConnectionError. Those that are "never" are named so that programs written
+ * for Apple's model have a word for each: no provider of this version has a reason to say them. Peers
+ * are known by their keys, so the dates of certificates are not looked at; and what cannot be started
+ * for want of a configuration or a provider is an error of the call or of the program that asked.
+ */
 enum lw_connection_error {
 	LW_CONNECTION_ERROR_OVERSLEPT = 1,
 	LW_CONNECTION_ERROR_NO_NETWORK_AVAILABLE = 2,
@@ -28,16 +33,16 @@ enum lw_connection_error {
 	LW_CONNECTION_ERROR_SERVER_DEAD = 7,
 	LW_CONNECTION_ERROR_AUTHENTICATION_FAILED = 8,
 	LW_CONNECTION_ERROR_CLIENT_CERTIFICATE_INVALID = 9,
-	LW_CONNECTION_ERROR_CLIENT_CERTIFICATE_NOT_YET_VALID = 10,
-	LW_CONNECTION_ERROR_CLIENT_CERTIFICATE_EXPIRED = 11,
+	LW_CONNECTION_ERROR_CLIENT_CERTIFICATE_NOT_YET_VALID = 10, /* never */
+	LW_CONNECTION_ERROR_CLIENT_CERTIFICATE_EXPIRED = 11,       /* never */
 	LW_CONNECTION_ERROR_PLUGIN_FAILED = 12,
-	LW_CONNECTION_ERROR_CONFIGURATION_NOT_FOUND = 13,
-	LW_CONNECTION_ERROR_PLUGIN_DISABLED = 14,
+	LW_CONNECTION_ERROR_CONFIGURATION_NOT_FOUND = 13, /* never */
+	LW_CONNECTION_ERROR_PLUGIN_DISABLED = 14,         /* never */
 	LW_CONNECTION_ERROR_NEGOTIATION_FAILED = 15,
 	LW_CONNECTION_ERROR_SERVER_DISCONNECTED = 16,
 	LW_CONNECTION_ERROR_SERVER_CERTIFICATE_INVALID = 17,
-	LW_CONNECTION_ERROR_SERVER_CERTIFICATE_NOT_YET_VALID = 18,
-	LW_CONNECTION_ERROR_SERVER_CERTIFICATE_EXPIRED = 19,
+	LW_CONNECTION_ERROR_SERVER_CERTIFICATE_NOT_YET_VALID = 18, /* never */
+	LW_CONNECTION_ERROR_SERVER_CERTIFICATE_EXPIRED = 19,       /* never */
 };
 
 /* Apple's numbers: NETunnelProviderError. */
