@@ -22,6 +22,13 @@ int resolved_apply(int index, const struct dns_settings *dns, bool is_full,
 	return -EOPNOTSUPP;
 }
 
+void resolved_tell(int index, const struct dns_settings *dns, bool is_full)
+{
+	(void)index;
+	(void)dns;
+	(void)is_full;
+}
+
 int resolved_revert(int index, char detail[DNS_DETAIL_SIZE])
 {
 	(void)index;

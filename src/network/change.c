@@ -326,20 +326,16 @@ static int replace_route(struct change_target *target, const struct change *old,
 /* Another resolver is told after the one that had them; the same one takes the new for the old. */
 static int replace_dns(struct change_target *target, const struct change *old, struct change *next)
 {
-	char detail[sizeof(target->detail)];
 	int r = 0;
 
 	if (old->value.dns.way != next->value.dns.way)
 		r = revert(target, old);
 	if (r == 0 || change_is_gone(r))
 		r = make(target, next);
-	if (r == 0)
-		return 0;
 	/* What failed left none of either. */
-	memcpy(detail, target->detail, sizeof(detail));
-	(void)dns_apply(old->value.dns.way, target->name, target->index, old->value.dns.settings,
-			old->value.dns.is_full, target->detail);
-	memcpy(target->detail, detail, sizeof(detail));
+	if (r < 0)
+		dns_restore(old->value.dns.way, target->name, target->index,
+			    old->value.dns.settings, old->value.dns.is_full, r);
 	return r;
 }
 

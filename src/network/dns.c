@@ -2,6 +2,8 @@
 /* The machine's resolver: which way there is, and what it can do. */
 #include "network/dns.h"
 
+#include <errno.h>
+
 #include "base/dns_settings.h"
 #include "network/resolvconf.h"
 #include "network/resolved.h"
@@ -46,6 +48,17 @@ int dns_apply(enum dns_way way, const char *name, int index, const struct dns_se
 	if (way == DNS_RESOLVED)
 		return resolved_apply(index, dns, is_full, detail);
 	return resolvconf_apply(name, dns, detail);
+}
+
+void dns_restore(enum dns_way way, const char *name, int index, const struct dns_settings *dns,
+		 bool is_full, int failure)
+{
+	char detail[DNS_DETAIL_SIZE];
+
+	if (way == DNS_RESOLVED && failure == -ETIMEDOUT)
+		resolved_tell(index, dns, is_full);
+	else
+		(void)dns_apply(way, name, index, dns, is_full, detail);
 }
 
 int dns_revert(enum dns_way way, const char *name, int index, char detail[DNS_DETAIL_SIZE])

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-bus.h>
+#include <time.h>
 
 #include "base/dns_settings.h"
 #include "base/log.h"
@@ -21,42 +22,82 @@
 	"type='signal',sender='org.freedesktop.DBus',path='/org/freedesktop/DBus'," \
 	"interface='org.freedesktop.DBus',member='NameOwnerChanged',arg0='" RESOLVED_NAME "'"
 
-enum { CALL_MS = 1500 }; /* two of them within DNS_BUDGET_MS: the one that hangs, and going back */
+/* A conversation: all its calls together have RESOLVED_BUDGET_MS. */
+struct talk {
+	sd_bus *bus;
+	uint64_t deadline_us;
+};
 
-static bool has_name(sd_bus *bus, const char *method)
+static uint64_t now_us(void)
 {
-	sd_bus_message *reply = NULL;
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+}
+
+static int talk_begin(struct talk *talk)
+{
+	talk->deadline_us = now_us() + RESOLVED_BUDGET_MS * UINT64_C(1000);
+	return bus_open_now(RESOLVED_BUDGET_MS, &talk->bus);
+}
+
+static void talk_end(struct talk *talk)
+{
+	sd_bus_close_unref(talk->bus);
+}
+
+/*
+ * What was said without waiting is done later, and only for who is there then: resolved asks the bus
+ * who it was. So the last such connection stays until there is another.
+ */
+static void talk_leave(struct talk *talk)
+{
+	static sd_bus *left;
+
+	sd_bus_close_unref(left);
+	left = talk->bus;
+}
+
+static int talk_call(struct talk *talk, sd_bus_message *call, sd_bus_error *error,
+		     sd_bus_message **ret_reply)
+{
+	uint64_t now = now_us();
+
+	/* 0 would mean the library's own limit. */
+	return now < talk->deadline_us
+		       ? sd_bus_call(talk->bus, call, talk->deadline_us - now, error, ret_reply)
+		       : -ETIMEDOUT;
+}
+
+static bool has_name(struct talk *talk, const char *method)
+{
+	sd_bus_message *call = NULL, *reply = NULL;
 	const char *name;
 	bool is_there = false;
 
-	if (sd_bus_call_method(bus, "org.freedesktop.DBus", "/org/freedesktop/DBus",
-			       "org.freedesktop.DBus", method, NULL, &reply, "") >= 0 &&
+	if (sd_bus_message_new_method_call(talk->bus, &call, "org.freedesktop.DBus",
+					   "/org/freedesktop/DBus", "org.freedesktop.DBus",
+					   method) >= 0 &&
+	    talk_call(talk, call, NULL, &reply) >= 0 &&
 	    sd_bus_message_enter_container(reply, 'a', "s") > 0)
 		while (!is_there && sd_bus_message_read(reply, "s", &name) > 0)
 			is_there = strcmp(name, RESOLVED_NAME) == 0;
+	sd_bus_message_unref(call);
 	sd_bus_message_unref(reply);
 	return is_there;
 }
 
-static int open_bus(sd_bus **ret_bus)
-{
-	int r = bus_open_now(CALL_MS, ret_bus);
-
-	if (r >= 0)
-		(void)sd_bus_set_method_call_timeout(*ret_bus, CALL_MS * UINT64_C(1000));
-	return r;
-}
-
 bool resolved_is_there(void)
 {
+	struct talk talk;
 	bool is_there;
-	sd_bus *bus;
 
-	if (open_bus(&bus) < 0)
+	if (talk_begin(&talk) < 0)
 		return false;
 	/* One that is only just starting, or is started when it is asked, is there as well. */
-	is_there = has_name(bus, "ListNames") || has_name(bus, "ListActivatableNames");
-	sd_bus_flush_close_unref(bus);
+	is_there = has_name(&talk, "ListNames") || has_name(&talk, "ListActivatableNames");
+	talk_end(&talk);
 	return is_there;
 }
 
@@ -144,7 +185,26 @@ static int errno_of(const sd_bus_error *error, int result)
 	return result;
 }
 
-static int call_resolved(sd_bus *bus, const char *method, int index, const struct wish *wish,
+/* wish NULL: the method takes nothing but the index. */
+static int make_call(sd_bus *bus, const char *method, int index, const struct wish *wish,
+		     sd_bus_message **ret_call)
+{
+	sd_bus_message *call = NULL;
+	int r = sd_bus_message_new_method_call(bus, &call, RESOLVED_NAME, RESOLVED_PATH,
+					       RESOLVED_INTERFACE, method);
+
+	if (r >= 0)
+		r = sd_bus_message_append(call, "i", index);
+	if (r >= 0 && wish)
+		r = add_wish(call, method, wish);
+	if (r < 0)
+		sd_bus_message_unref(call);
+	else
+		*ret_call = call;
+	return r;
+}
+
+static int call_resolved(struct talk *talk, const char *method, int index, const struct wish *wish,
 			 char detail[DNS_DETAIL_SIZE])
 {
 	sd_bus_error error = SD_BUS_ERROR_NULL;
@@ -152,14 +212,9 @@ static int call_resolved(sd_bus *bus, const char *method, int index, const struc
 	int r = fault_check();
 
 	if (r == 0)
-		r = sd_bus_message_new_method_call(bus, &call, RESOLVED_NAME, RESOLVED_PATH,
-						   RESOLVED_INTERFACE, method);
+		r = make_call(talk->bus, method, index, wish, &call);
 	if (r >= 0)
-		r = sd_bus_message_append(call, "i", index);
-	if (r >= 0)
-		r = add_wish(call, method, wish);
-	if (r >= 0)
-		r = sd_bus_call(bus, call, 0, &error, NULL);
+		r = talk_call(talk, call, &error, NULL);
 	if (r < 0) {
 		r = errno_of(&error, r);
 		snprintf(detail, DNS_DETAIL_SIZE, "systemd-resolved, %s: %s", method,
@@ -170,40 +225,68 @@ static int call_resolved(sd_bus *bus, const char *method, int index, const struc
 	return r < 0 ? r : 0;
 }
 
+/* Said, not asked: it does so when it gets to it. */
+static void tell_resolved(struct talk *talk, const char *method, int index, const struct wish *wish)
+{
+	sd_bus_message *call = NULL;
+
+	if (fault_check() < 0 || make_call(talk->bus, method, index, wish, &call) < 0)
+		return;
+	if (sd_bus_message_set_expect_reply(call, false) >= 0)
+		(void)sd_bus_send(talk->bus, call, NULL);
+	sd_bus_message_unref(call);
+}
+
+/* Domains and the default route first would send names to servers that are not there. */
+static const char *const methods[] = { "SetLinkDNSOverTLS", "SetLinkDNSEx", "SetLinkDefaultRoute",
+				       "SetLinkDomains" };
+
 int resolved_apply(int index, const struct dns_settings *dns, bool is_full,
 		   char detail[DNS_DETAIL_SIZE])
 {
-	/* Domains and the default route first would send names to servers that are not there. */
-	static const char *const methods[] = { "SetLinkDNSOverTLS", "SetLinkDNSEx",
-					       "SetLinkDefaultRoute", "SetLinkDomains" };
 	const struct wish wish = { dns, is_full };
-	char ignored[DNS_DETAIL_SIZE];
-	sd_bus *bus;
-	int r = open_bus(&bus);
+	struct talk talk;
+	int r = talk_begin(&talk);
 
 	if (r < 0) {
 		snprintf(detail, DNS_DETAIL_SIZE, "the system bus: %s", strerror(-r));
 		return r;
 	}
 	for (size_t i = 0; r >= 0 && i < ARRAY_SIZE(methods); i++)
-		r = call_resolved(bus, methods[i], index, &wish, detail);
-	if (r < 0)
-		(void)call_resolved(bus, "RevertLink", index, &wish, ignored);
-	sd_bus_flush_close_unref(bus);
-	return r < 0 ? r : 0;
+		r = call_resolved(&talk, methods[i], index, &wish, detail);
+	if (r >= 0) {
+		talk_end(&talk);
+		return 0;
+	}
+	/* Not waited for: who does not answer still has the calls before this one to do. */
+	tell_resolved(&talk, "RevertLink", index, NULL);
+	talk_leave(&talk);
+	return r;
+}
+
+void resolved_tell(int index, const struct dns_settings *dns, bool is_full)
+{
+	const struct wish wish = { dns, is_full };
+	struct talk talk;
+
+	if (talk_begin(&talk) < 0)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(methods); i++)
+		tell_resolved(&talk, methods[i], index, &wish);
+	talk_leave(&talk);
 }
 
 int resolved_revert(int index, char detail[DNS_DETAIL_SIZE])
 {
-	sd_bus *bus;
-	int r = open_bus(&bus);
+	struct talk talk;
+	int r = talk_begin(&talk);
 
 	if (r < 0) {
 		snprintf(detail, DNS_DETAIL_SIZE, "the system bus: %s", strerror(-r));
 		return r;
 	}
-	r = call_resolved(bus, "RevertLink", index, NULL, detail);
-	sd_bus_flush_close_unref(bus);
+	r = call_resolved(&talk, "RevertLink", index, NULL, detail);
+	talk_end(&talk);
 	return r;
 }
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Name servers through the tunnel: by systemd-resolved, by resolvconf, and by neither."""
 import os
+import signal
 
 from lab import Instance, Skip, expect, expect_equal, run, wait_until
 from resolvers import NO_BUS, Bus, Resolvconf, Resolved, ask, serve_names
@@ -267,3 +268,23 @@ def test_every_call_that_resolved_refuses_leaves_nothing(lab):
         expect(mock.output().split()[-2:] == [method, 'RevertLink'], f'{how} {method}: {mock.output()}')
         expect_equal(client.snapshot(), before, f'the machine after {how} {method}')
         mock.end()
+
+
+def test_resolved_that_stands_still_is_not_waited_for_long(lab):
+    client = private_network(lab, dns={'servers': ['10.9.0.53'], 'match-domains': ['corp.example']})
+    bus = resolving(lab, client)
+    before = client.snapshot()
+    lab.resolved.process.popen.send_signal(signal.SIGSTOP)
+    tunnel = Instance(client, 'up', f'{lab.conf}/client.yaml', '--once', env=bus.env)
+    tunnel.is_expected_to_run = False
+    expect_equal(tunnel.wait(20), 1, tunnel.output()[-500:])
+    expect('systemd-resolved, SetLinkDNSOverTLS: ' in tunnel.output(), tunnel.output()[-500:])
+    expect_equal(client.snapshot(), before, 'the machine')
+    lab.resolved.process.popen.send_signal(signal.SIGCONT)
+    expect_equal(ask(client, '127.0.0.53', 'www.example.net'), ['198.51.100.1'], 'it goes on')
+    tunnel = up(lab, client, bus)
+    lab.resolved.process.popen.send_signal(signal.SIGSTOP)
+    expect_equal(tunnel.end(signal.SIGTERM), 0, 'it ends nevertheless')
+    lab.resolved.process.popen.send_signal(signal.SIGCONT)
+    wait_until(lambda: '10.9.0.53' not in lab.resolved.control('status'), what='nothing is left')
+    tunnel.is_expected_to_run = False
