@@ -208,3 +208,22 @@ class Resolvconf:
             opened.write(f'#!/bin/sh\nexec {self.wrapper} {program} "$@"\n')
         os.chmod(path, 0o755)
         return path
+
+
+def mounted_over(namespace, source, target, program):
+    """A program that starts another for which a file is this one."""
+    path = f'{namespace.lab.folder}/over-{os.path.basename(target)}-{os.path.basename(program)}'
+    with open(path, 'w') as opened:
+        opened.write(f'''#!/bin/sh -e
+            [ "$1" != mounted ] || {{ shift; mount --bind {source} {target}; exec {program} "$@"; }}
+            exec unshare --mount --propagation private {path} mounted "$@"''')
+    os.chmod(path, 0o755)
+    return path
+
+
+def asking(namespace, server, program):
+    """A program that starts another whose name server is this one."""
+    file = f'{namespace.lab.folder}/resolv.conf'
+    with open(file, 'w') as opened:
+        opened.write(f'nameserver {server}\noptions timeout:1 attempts:2\n')
+    return mounted_over(namespace, file, '/etc/resolv.conf', program)

@@ -20,6 +20,37 @@ def serve_dhcp(host, pool, *options):
                       f'--dhcp-leasefile={host.lab.folder}/leases-{host.name}', f'--dhcp-range={pool},1h', *options)
 
 
+class BriefDhcp:
+    """A DHCP server of one address for so many seconds, which dnsmasq would make two minutes; it can fall silent."""
+
+    def __init__(self, host, address, seconds):
+        self.own = socket.inet_aton(host.addresses('eth0')[0].split('/')[0])
+        self.address, self.seconds, self.is_silent, self.given = socket.inet_aton(address), seconds, False, 0
+        self.socket = host.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BROADCAST, 1)
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b'eth0')
+        self.socket.settimeout(None)
+        self.socket.bind(('', 67))
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self):
+        while True:
+            try:
+                asked = self.socket.recv(1500)
+            except OSError:
+                return
+            found = re.search(rb'\x63\x82\x53\x63.*?\x35\x01(.)', asked, re.S)
+            if found and found.group(1) in b'\x01\x03' and not self.is_silent:
+                self._answer(asked, 2 if found.group(1) == b'\x01' else 5)
+
+    def _answer(self, asked, kind):
+        self.given += kind == 5
+        options = bytes([53, 1, kind, 54, 4]) + self.own + struct.pack('>BBIBBI', 51, 4, self.seconds, 1, 4, 0xffffff00)
+        answer = b'\x02' + asked[1:4] + asked[4:8] + bytes(2) + b'\x80\0' + bytes(4) + self.address + self.own + \
+            asked[24:44] + bytes(192) + b'\x63\x82\x53\x63' + options + b'\xff'
+        self.socket.sendto(answer.ljust(300, b'\0'), ('255.255.255.255', 68))
+
+
 def ask_dhcp(host, device='eth0', tries=20):
     """The address that udhcpc got, or None."""
     done = host.run('udhcpc', '-f', '-q', '-n', '-t', tries, '-T', '1', '-A', '0', '-i', device, '-s',

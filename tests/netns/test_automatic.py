@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: MIT
 """One machine on a far LAN that gets its addresses from there: DHCP by dnsmasq behind the hub, routers' advertisements."""
 import os
+import shutil
 import socket
 import struct
 
 from lab import Instance, expect, expect_equal, mac_bytes, wait_until
-from resolvers import NO_BUS, Resolvconf
-from services import BROADCAST, ethernet, serve_dhcp
+from resolvers import NO_BUS, Resolvconf, mounted_over
+from services import BROADCAST, BriefDhcp, ethernet, serve_dhcp
 
 
 def far_host(lab, **settings):
@@ -70,6 +71,35 @@ def test_lease_survives_a_reconnect_and_is_lost_when_it_ends(lab):
     wait_until(tunnel.is_connected, 20, 'it is back')
     wait_until(lambda: server.output().count('DHCPACK') > 1, 15, 'the lease is asked for again')
     expect_equal(ipv4(laptop), first, 'after')
+
+
+def test_lease_that_is_not_renewed_is_lost_and_another_found(lab):
+    laptop = far_host(lab, ipv4='automatic')
+    server = BriefDhcp(lab.a1, '10.1.0.77', 16)
+    tunnel = up(lab, laptop, '--wait', '20')
+    expect_equal(wait_until(lambda: ipv4(laptop), 20, 'an address'), ['10.1.0.77/24'], 'the addresses of lw0')
+    laptop.wait_for_ping('10.1.0.1')
+    server.is_silent = True
+    wait_until(lambda: not ipv4(laptop), 40, f'it expires: {tunnel.output()[-500:]}')
+    expect('the lease is lost' in tunnel.output(), 'it is told')
+    expect_equal(tunnel.report()['lease'], None, 'status')
+    expect(tunnel.is_connected(), 'the tunnel stays')
+    server.is_silent = False
+    wait_until(lambda: ipv4(laptop) == ['10.1.0.77/24'], 20, 'an address again')
+    laptop.wait_for_ping('10.1.0.1')
+
+
+def test_machine_without_udhcpc_is_told_what_to_install(lab):
+    laptop = far_host(lab, ipv4='automatic')
+    lab.program = mounted_over(laptop, '/dev/null', os.path.realpath(shutil.which('udhcpc', path='/usr/sbin:/sbin:/usr/bin')),
+                               lab.program)
+    before = laptop.snapshot()
+    tunnel = Instance(laptop, 'up', f'{lab.conf}/laptop.yaml', '--once')
+    tunnel.is_expected_to_run = False
+    expect_equal(tunnel.wait(20), 1, tunnel.output()[-500:])
+    expect('ipv4: automatic is done by udhcpc, and this machine has none: install it (Debian: udhcpc)' in tunnel.output(),
+           tunnel.output()[-500:])
+    expect_equal(laptop.snapshot(), before, 'the machine')
 
 
 def test_dhcp_client_that_dies_is_started_again(lab):
