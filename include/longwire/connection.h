@@ -96,6 +96,20 @@ LW_API LW_MUST_CHECK int lw_connection_unlock(struct lw_connection *connection,
 /* Whether this connection has closed it. */
 LW_API bool lw_connection_is_locked(const struct lw_connection *connection);
 
+struct lw_lock_status {
+	size_t size;
+	bool is_wanted; /* the connection has a kill switch */
+	bool is_closed; /* it is, as far as this connection did: somebody else may have opened it */
+	bool asks_names; /* closed but for questions to name servers: the peer's name is not known */
+	int64_t since;   /* wall-clock seconds; also from before this connection; 0: not closed */
+	char interface[16];
+	size_t n_peers; /* noted: see lw_provider_found_peer() */
+	char peers[LW_PEERS_MAX][LW_PEER_TEXT_SIZE];
+};
+
+LW_API void lw_connection_lock_status(const struct lw_connection *connection,
+				      struct lw_lock_status *ret_status);
+
 LW_API enum lw_status lw_connection_status(const struct lw_connection *connection);
 /* Wall-clock seconds since the epoch of the last disconnected → connected; 0 unless up. Survives
  * reasserting. */

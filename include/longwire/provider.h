@@ -138,6 +138,22 @@ LW_API LW_MUST_CHECK int lw_provider_path(struct lw_provider *provider, const ch
  * include_all_networks. */
 LW_API bool lw_provider_includes_all_networks(const struct lw_provider *provider);
 
+/*
+ * For a provider that knows its peer by a name, when there is a kill switch, which keeps questions
+ * to name servers in, too. Before it looks the name up it calls lw_provider_seek_peer(). Return: 0:
+ * look it up; questions get out from now on, until the peer is found; n: the kill switch was closed
+ * before, and notes these n endpoints ("192.0.2.1:8443", "[2001:db8::1]:8443", at most max of them):
+ * nothing else can be known; or a negative errno. When it knows, it calls lw_provider_found_peer(),
+ * before it connects: the endpoints are noted for as long as the kill switch is closed, also for
+ * another process, and no more question gets out. 0 or a negative errno: then questions still do.
+ * Without a kill switch both do nothing.
+ */
+enum { LW_PEERS_MAX = 32, LW_PEER_TEXT_SIZE = 64 };
+LW_API LW_MUST_CHECK int lw_provider_seek_peer(struct lw_provider *provider,
+					       char (*ret_peers)[LW_PEER_TEXT_SIZE], size_t max);
+LW_API LW_MUST_CHECK int lw_provider_found_peer(struct lw_provider *provider,
+						const char *const *peers, size_t n);
+
 /* The flow of this start: fresh each time, borrowed, valid until stop is finished. */
 LW_API struct lw_packet_flow *lw_provider_packet_flow(struct lw_provider *provider);
 LW_API struct lw_loop *lw_provider_loop(struct lw_provider *provider);

@@ -213,6 +213,21 @@ void sockaddr_format(const struct sockaddr *address, char *text, size_t size)
 		 ip_address_format(&ip, host), ntohs(port));
 }
 
+void sockaddr_of_ip_address(const struct ip_address *address, uint16_t port,
+			    struct sockaddr_storage *ret_sockaddr)
+{
+	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+	struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+
+	memcpy(&v4.sin_addr, address->bytes, sizeof(v4.sin_addr));
+	memcpy(&v6.sin6_addr, address->bytes, sizeof(v6.sin6_addr));
+	memset(ret_sockaddr, 0, sizeof(*ret_sockaddr));
+	if (address->family == AF_INET)
+		memcpy(ret_sockaddr, &v4, sizeof(v4));
+	else
+		memcpy(ret_sockaddr, &v6, sizeof(v6));
+}
+
 bool ip_address_equal(const struct ip_address *a, const struct ip_address *b)
 {
 	return a->family == b->family && memcmp(a->bytes, b->bytes, sizeof(a->bytes)) == 0;

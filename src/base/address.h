@@ -46,6 +46,10 @@ void sockaddr_format(const struct sockaddr *address, char *text, size_t size);
 /* Return: 0, or -EAFNOSUPPORT. */
 int ip_address_of_sockaddr(const struct sockaddr *address, struct ip_address *ret_address);
 
+/* The other way round. */
+void sockaddr_of_ip_address(const struct ip_address *address, uint16_t port,
+			    struct sockaddr_storage *ret_sockaddr);
+
 bool ip_address_equal(const struct ip_address *a, const struct ip_address *b);
 /* Whether the first length bits of prefix and address agree (and the families do). */
 bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip_address *address);

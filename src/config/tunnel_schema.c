@@ -264,19 +264,6 @@ static void check_bridge(const struct tree *tree, struct schema_errors *errors)
 		     reason);
 }
 
-static bool has_name(const struct string_list *hubs)
-{
-	char host[ENDPOINT_HOST_SIZE];
-	struct ip_address address;
-	uint16_t port;
-
-	for (size_t i = 0; i < hubs->n; i++)
-		if (endpoint_parse(hubs->items[i], false, host, &port) == 0 &&
-		    ip_address_parse(host, &address) < 0)
-			return true;
-	return false;
-}
-
 static void check_routing(const struct tunnel_config *tunnel, const struct tree *tree,
 			  struct schema_errors *errors)
 {
@@ -286,10 +273,6 @@ static void check_routing(const struct tunnel_config *tunnel, const struct tree 
 			     "exclude-local-networks",
 			     "means nothing without enforce-routes or include-all-networks: plain "
 			     "routes lose to local networks anyway");
-	if (tunnel->include_all_networks && has_name(&tunnel->hub_address))
-		rules_refuse(errors, rules_find(tree, "hub", "address"), "hub.address",
-			     "must be numbers, such as 192.0.2.1:8443, with include-all-networks: "
-			     "the kill switch keeps questions to name servers in, too");
 	if (tree_get(tree, "mtu") || tunnel->settings.mtu)
 		rules_refuse(errors, rules_find(tree, "settings", "tunnel-overhead"),
 			     "settings.tunnel-overhead",

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 
 #include <longwire/error.h>
 #include <longwire/provider.h>
@@ -30,6 +31,10 @@ struct fence {
 	char interface[IFNAMSIZ]; /* empty: not closed by us */
 	struct lw_loop *loop;
 	struct observer *observer; /* while it is closed by us */
+	int64_t since;             /* 0: it was open when we looked */
+	bool asks_names;
+	struct fence_peer peers[FENCE_PEERS_MAX];
+	size_t n_peers;
 };
 
 /* Where packets may go outside. */
@@ -58,7 +63,41 @@ static void print_exits(FILE *out, const struct fence_policy *policy, const stru
 	print_prefixes(out, exits->locals, exits->n_locals);
 }
 
-static void print_output(FILE *out, const struct fence_policy *policy, const struct exits *exits)
+static void print_names(FILE *out)
+{
+	fprintf(out, "\tchain names {\n\t\tudp dport 53 accept\n"
+		     "\t\ttcp dport { 53, 853 } accept\n\t}\n");
+}
+
+/* What the next one needs to know, as elements of sets that no rule uses. */
+static void print_peers(FILE *out, const struct fence *fence, uint8_t family)
+{
+	const char *separator = "\t\telements = {";
+	char text[IP_TEXT_SIZE];
+
+	fprintf(out, "\tset peers%c {\n\t\ttype %s . inet_service\n", family == AF_INET ? '4' : '6',
+		family == AF_INET ? "ipv4_addr" : "ipv6_addr");
+	for (size_t i = 0; i < fence->n_peers; i++) {
+		if (fence->peers[i].address.family != family)
+			continue;
+		fprintf(out, "%s %s . %u", separator,
+			ip_address_format(&fence->peers[i].address, text), fence->peers[i].port);
+		separator = ",";
+	}
+	fprintf(out, "%s\t}\n", *separator == ',' ? " }\n" : "");
+}
+
+static void print_memory(FILE *out, const struct fence *fence)
+{
+	fprintf(out, "\tcomment \"since %lld\"\n", (long long)fence->since);
+	print_peers(out, fence, AF_INET);
+	print_peers(out, fence, AF_INET6);
+	if (fence->asks_names)
+		print_names(out);
+}
+
+static void print_output(FILE *out, const struct fence *fence, const struct fence_policy *policy,
+			 const struct exits *exits)
 {
 	fprintf(out,
 		"\tchain output {\n"
@@ -74,6 +113,8 @@ static void print_output(FILE *out, const struct fence_policy *policy, const str
 	if (policy->exclude_local)
 		fprintf(out, "\t\tip daddr { 224.0.0.0/24, 255.255.255.255 } accept\n"
 			     "\t\tip6 daddr ff02::/16 accept\n");
+	if (fence->asks_names)
+		fprintf(out, "\t\tjump names\n");
 	fprintf(out, "\t\tcounter drop\n\t}\n");
 }
 
@@ -95,9 +136,8 @@ static void print_removal(FILE *out, const char *interface)
 		interface);
 }
 
-/* former: the interface that it was closed for; empty: none. */
-static int write_script(const struct fence_policy *policy, const struct exits *exits,
-			const char *former, char **ret_script)
+static int write_script(const struct fence *fence, const struct fence_policy *policy,
+			const struct exits *exits, char **ret_script)
 {
 	char *script = NULL;
 	size_t length;
@@ -105,11 +145,12 @@ static int write_script(const struct fence_policy *policy, const struct exits *e
 
 	if (!out)
 		return -ENOMEM;
-	if (*former && strcmp(former, policy->interface) != 0)
-		print_removal(out, former);
+	if (*fence->interface && strcmp(fence->interface, policy->interface) != 0)
+		print_removal(out, fence->interface);
 	print_removal(out, policy->interface);
 	fprintf(out, "table inet " TABLE "%s {\n", policy->interface);
-	print_output(out, policy, exits);
+	print_memory(out, fence);
+	print_output(out, fence, policy, exits);
 	print_forward(out, policy, exits);
 	fprintf(out, "}\n");
 	if (ferror(out) | fclose(out)) {
@@ -203,9 +244,13 @@ int fence_new(struct lw_loop *loop, struct fence **ret_fence)
 	return 0;
 }
 
-void fence_forget(struct fence *fence)
+/* From now on it is as if it had never been closed. */
+static void forget(struct fence *fence)
 {
 	free(take_pointer(fence->script));
+	fence->since = 0;
+	fence->asks_names = false;
+	fence->n_peers = 0;
 }
 
 const char *fence_interface(const struct fence *fence)
@@ -220,7 +265,7 @@ int fence_release(struct fence *fence, struct lw_error *ret_error)
 	if (r < 0)
 		return r;
 	fence->interface[0] = '\0';
-	fence_forget(fence);
+	forget(fence);
 	observer_free(take_pointer(fence->observer));
 	return 0;
 }
@@ -249,8 +294,10 @@ int fence_close(struct fence *fence, const struct fence_policy *policy, struct l
 	struct exits exits = { 0 };
 	int r = policy->exclude_local ? find_locals(policy, &exits) : 0;
 
+	if (!fence->since)
+		fence->since = time(NULL);
 	if (r == 0)
-		r = write_script(policy, &exits, fence->interface, &script);
+		r = write_script(fence, policy, &exits, &script);
 	if (r == 0 && fence->script && strcmp(fence->script, script) == 0)
 		return 0;
 	if (r == 0)
@@ -296,4 +343,128 @@ int fence_list(char ret_interfaces[FENCES_MAX][IFNAMSIZ], struct lw_error *ret_e
 		    parse_is_interface_name(line + sizeof(start) - 1))
 			snprintf(ret_interfaces[n++], IFNAMSIZ, "%.15s", line + sizeof(start) - 1);
 	return n;
+}
+
+/* ---- What the table knows */
+
+/* "192.0.2.1 . 8443" */
+static void read_peer(struct fence *fence, char *text)
+{
+	struct fence_peer *peer = &fence->peers[fence->n_peers];
+	char *end = strstr(text, " . ");
+	uint64_t port;
+
+	if (!end || fence->n_peers == FENCE_PEERS_MAX)
+		return;
+	*end = '\0';
+	end += strlen(" . ");
+	end[strcspn(end, " \t\n")] = '\0';
+	if (ip_address_parse(text + strspn(text, " \t\n"), &peer->address) == 0 &&
+	    parse_uint(end, 1, UINT16_MAX, &port) == 0) {
+		peer->port = (uint16_t)port;
+		fence->n_peers++;
+	}
+}
+
+static void read_peers(struct fence *fence, char *table)
+{
+	static const char start[] = "elements = {";
+
+	while ((table = strstr(table, start))) {
+		char *list = table + sizeof(start) - 1, *text;
+
+		table = list + strcspn(list, "}");
+		if (*table)
+			*table++ = '\0';
+		while ((text = strsep(&list, ",")))
+			read_peer(fence, text);
+	}
+}
+
+static void read_memory(struct fence *fence, char *table)
+{
+	static const char start[] = "comment \"since ";
+	const char *comment = strstr(table, start);
+	char text[24] = "";
+	uint64_t since;
+
+	if (comment) {
+		comment += sizeof(start) - 1;
+		snprintf(text, sizeof(text), "%.*s", (int)strcspn(comment, "\""), comment);
+	}
+	/* Whoever closed it did so at some time. */
+	fence->since = parse_uint(text, 1, INT64_MAX, &since) == 0 ? (int64_t)since : time(NULL);
+	read_peers(fence, table);
+}
+
+/* *ret_table is malloc'd, NULL where there is none. */
+static int read_table(const char *interface, char **ret_table, struct lw_error *ret_error)
+{
+	char script[SCRIPT_SIZE], detail[DETAIL_SIZE] = "";
+	int r;
+
+	*ret_table = NULL;
+	snprintf(script, sizeof(script), "list table inet " TABLE "%.15s\n", interface);
+	r = nftables_ask(script, ret_table, detail, sizeof(detail));
+	if (r == 0 || r == -ENOENT)
+		return 0;
+	return failed(r, interface, "look at", detail, ret_error);
+}
+
+int fence_is_closed(const char *interface, struct lw_error *ret_error)
+{
+	_cleanup_free_ char *table = NULL;
+	int r = read_table(interface, &table, ret_error);
+
+	return r < 0 ? r : table != NULL;
+}
+
+int fence_recall(struct fence *fence, const char *interface, struct lw_error *ret_error)
+{
+	_cleanup_free_ char *table = NULL;
+	int r = read_table(interface, &table, ret_error);
+
+	if (r < 0)
+		return r;
+	forget(fence);
+	if (table)
+		read_memory(fence, table);
+	return 0;
+}
+
+void fence_ask_names(struct fence *fence)
+{
+	fence->asks_names = !fence->n_peers;
+}
+
+void fence_set_peers(struct fence *fence, const struct fence_peer *peers, size_t n)
+{
+	fence->n_peers = MIN(n, (size_t)FENCE_PEERS_MAX);
+	memcpy(fence->peers, peers, fence->n_peers * sizeof(*peers));
+	fence->asks_names = false;
+}
+
+size_t fence_peers(const struct fence *fence, const struct fence_peer **ret_peers)
+{
+	*ret_peers = fence->peers;
+	return fence->n_peers;
+}
+
+const char *fence_peer_format(const struct fence_peer *peer, char text[LW_PEER_TEXT_SIZE])
+{
+	char address[IP_TEXT_SIZE];
+
+	snprintf(text, LW_PEER_TEXT_SIZE, peer->address.family == AF_INET6 ? "[%s]:%u" : "%s:%u",
+		 ip_address_format(&peer->address, address), peer->port);
+	return text;
+}
+
+bool fence_asks_names(const struct fence *fence)
+{
+	return fence->asks_names;
+}
+
+int64_t fence_since(const struct fence *fence)
+{
+	return fence->interface[0] ? fence->since : 0;
 }

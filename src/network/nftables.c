@@ -155,7 +155,8 @@ static int run_in(struct nft_ctx *context, const char *script, char **ret_text, 
 	if (nft_run_cmd_from_buffer(context, script)) {
 		r = errno ? -errno : -EIO;
 		copy_reason(context, detail, size);
-		return r;
+		/* What there is none of is told in words alone. */
+		return strstr(detail, strerror(ENOENT)) ? -ENOENT : r;
 	}
 	if (!ret_text)
 		return 0;
@@ -185,14 +186,13 @@ int nftables_run(const char *script, char *detail, size_t size)
 
 int nftables_has(const char *table)
 {
-	char detail[1], line[128], *tables = NULL;
-	int r = nftables_ask("list tables\n", &tables, detail, sizeof(detail));
+	char script[128], detail[128], *text = NULL;
+	int r;
 
-	snprintf(line, sizeof(line), "table %s\n", table);
-	if (tables)
-		r = strstr(tables, line) != NULL;
-	free(tables);
-	return r;
+	snprintf(script, sizeof(script), "list table %s\n", table);
+	r = nftables_ask(script, &text, detail, sizeof(detail));
+	free(text);
+	return r == 0 ? 1 : r == -ENOENT ? 0 : r;
 }
 
 int nftables_remove(const char *name, char *detail, size_t size)

@@ -312,6 +312,37 @@ static void add_network(struct tree *tree, const struct lw_network_status *netwo
 	boolean(map, "enforced", false, r);
 }
 
+static const char *lock_reason(const struct report_lock *lock)
+{
+	if (!lock->status.is_closed)
+		return "the tunnel was not started yet";
+	if (lock->is_opened)
+		return "somebody else opened it; the next start closes it";
+	if (lock->status.asks_names)
+		return "include-all-networks; questions to name servers get out until the hub's "
+		       "name is known";
+	return "include-all-networks";
+}
+
+static void add_lock(struct tree *tree, const struct report_lock *lock, int *r)
+{
+	bool is_locked = lock->status.is_closed && !lock->is_opened;
+	struct tree *map, *list;
+
+	if (!lock->status.is_wanted) {
+		text(tree, "kill-switch", NULL, r);
+		return;
+	}
+	map = map_in(tree, "kill-switch", r);
+	text(map, "state", is_locked ? "locked" : "open", r);
+	text(map, "reason", lock_reason(lock), r);
+	number_or_null(map, "since", is_locked ? lock->status.since : 0, r);
+	boolean(map, "asks-names", is_locked && lock->status.asks_names, r);
+	list = list_in(map, "hub", r);
+	for (size_t i = 0; i < lock->status.n_peers && *r == 0; i++)
+		*r = tree_add_text(list, NULL, lock->status.peers[i]);
+}
+
 static void add_captures(struct tree *tree, const struct report *report, int *r)
 {
 	struct tree *list = list_in(tree, "captures", r);
@@ -385,6 +416,8 @@ int report_build(const struct report *report, struct tree **ret_tree)
 		add_link(tree, report, &r);
 	if (report->network)
 		add_network(tree, report->network, &r);
+	if (report->lock)
+		add_lock(tree, report->lock, &r);
 	add_captures(tree, report, &r);
 	add_key_log(tree, &report->key_log, &r);
 	if (r < 0) {

@@ -57,6 +57,12 @@ struct report_connection {
 	size_t n_incidents;
 };
 
+/* The kill switch. */
+struct report_lock {
+	struct lw_lock_status status;
+	bool is_opened; /* closed by the tunnel, and opened since by somebody else */
+};
+
 /* kind "hub": hub and ports; "tunnel": connection and link. Pointers are NULL where there is no
  * such thing. */
 struct report {
@@ -73,6 +79,7 @@ struct report {
 	const struct report_connection *connection;
 	const struct lw_tunnel_status *link;
 	const struct lw_network_status *network;
+	const struct report_lock *lock;    /* of a tunnel */
 	uint64_t received_rate, sent_rate; /* of the link */
 	const struct report_rtts *rtts;    /* of the link */
 	const struct report_capture *captures;

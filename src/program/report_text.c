@@ -156,6 +156,27 @@ static void print_link_local(const struct tree *facts, FILE *output)
 	fputc('\n', output);
 }
 
+static void print_lock(const struct tree *lock, int64_t now, FILE *output)
+{
+	uint64_t since = get_number(lock, "since");
+	const char *reason = get_text(lock, "reason");
+	char span[32];
+
+	if (!get_text(lock, "state"))
+		return;
+	fprintf(output, "%-12s ", "kill switch");
+	put_text(get_text(lock, "state"), output);
+	if (since) {
+		format_span(now - (int64_t)since, span, sizeof(span));
+		fprintf(output, " for %s", span);
+	}
+	if (reason) {
+		fputs(": ", output);
+		put_text(reason, output);
+	}
+	fputc('\n', output);
+}
+
 static void print_words(const struct tree *list, const char *separator, FILE *output)
 {
 	if (!list)
@@ -488,6 +509,7 @@ void report_print(const struct tree *tree, int64_t now, FILE *output)
 	print_head(tree, now, output);
 	print_interface(tree_get(tree, "interface"), output);
 	print_link(tree_get(tree, "link"), output);
+	print_lock(tree_get(tree, "kill-switch"), now, output);
 	print_link_local(tree_get(tree, "link-local"), output);
 	print_dns(tree_get(tree, "dns"), output);
 	print_proxy(tree_get(tree, "proxy"), output);

@@ -25,17 +25,6 @@ static void waited(struct loop_timer *timer)
 	lw_loop_stop(container_of(timer, struct patience, timer)->loop);
 }
 
-static bool is_closed(const char *interface)
-{
-	char interfaces[FENCES_MAX][IFNAMSIZ];
-	int n = fence_list(interfaces, NULL);
-
-	for (int i = 0; i < n; i++)
-		if (strcmp(interfaces[i], interface) == 0)
-			return true;
-	return false;
-}
-
 /* Who runs with it keeps it closed. */
 static bool is_closed_again(const char *interface)
 {
@@ -51,7 +40,7 @@ static bool is_closed_again(const char *interface)
 		loop_timer_done(patience.loop, &patience.timer);
 	}
 	lw_loop_free(patience.loop);
-	return r == 0 && is_closed(interface);
+	return r == 0 && fence_is_closed(interface, NULL) > 0;
 }
 
 static int open_one(const char *interface)

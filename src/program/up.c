@@ -50,6 +50,7 @@ struct running_tunnel {
 	struct report_connection reported;
 	struct lw_tunnel_status link;
 	struct lw_network_status network;
+	struct report_lock lock;
 	struct proxies proxies;
 	enum lw_start_origin origin;
 	struct lw_tunnel_status published; /* what observers know */
@@ -87,6 +88,17 @@ static void fill_connection(const struct lw_connection *connection,
 	}
 }
 
+/* What is closed can be opened by anybody who may; so the kernel is asked. */
+static void fill_lock(const struct running_tunnel *running, struct report_lock *lock)
+{
+	struct lw_error error;
+
+	lock->status.size = sizeof(lock->status);
+	lw_connection_lock_status(running->connection, &lock->status);
+	lock->is_opened =
+		lock->status.is_closed && fence_is_closed(lock->status.interface, &error) == 0;
+}
+
 static int report_tunnel(void *user, struct report *report)
 {
 	struct running_tunnel *running = user;
@@ -101,6 +113,8 @@ static int report_tunnel(void *user, struct report *report)
 	report->link = &running->link;
 	update_network(running);
 	report->network = &running->network;
+	fill_lock(running, &running->lock);
+	report->lock = &running->lock;
 	report->key_log.lines = running->link.key_log_lines;
 	report->key_log.failed = running->link.key_log_failed;
 	report->key_log.error = running->link.key_log_error;
@@ -398,25 +412,19 @@ static const struct control_verb tunnel_verbs[] = {
 /* One that was closed when this file still said so, by a tunnel that did not open it at its end. */
 static int open_former_lock(const struct running_tunnel *running, struct lw_error *error)
 {
-	char interfaces[FENCES_MAX][IFNAMSIZ];
-	int n;
+	const char *interface = running->plan.device.name;
+	int r;
 
 	if (running->config->include_all_networks || !privileges_has_net_admin())
 		return 0;
-	n = fence_list(interfaces, error);
-	if (n < 0) {
-		/* Nobody has closed anything where there is no nftables. */
+	r = fence_is_closed(interface, error);
+	/* Nobody has closed anything where there is no nftables. */
+	if (r < 0)
 		log_debug("%s", error->text);
+	if (r <= 0)
 		return 0;
-	}
-	for (int i = 0; i < n; i++) {
-		if (strcmp(interfaces[i], running->plan.device.name) != 0)
-			continue;
-		log_info("%s: include-all-networks is off: the kill switch is opened",
-			 interfaces[i]);
-		return fence_open(interfaces[i], error);
-	}
-	return 0;
+	log_info("%s: include-all-networks is off: the kill switch is opened", interface);
+	return fence_open(interface, error);
 }
 
 /* Only who ends the tunnel himself wants what it kept in to go out. */

@@ -370,6 +370,26 @@ bool lw_connection_is_locked(const struct lw_connection *connection)
 	return connection->fence && fence_interface(connection->fence);
 }
 
+void lw_connection_lock_status(const struct lw_connection *connection,
+			       struct lw_lock_status *ret_status)
+{
+	struct lw_lock_status status = { .size = sizeof(status),
+					 .is_wanted = connection->fence,
+					 .is_closed = lw_connection_is_locked(connection) };
+	const struct fence_peer *peers;
+
+	if (status.is_closed) {
+		snprintf(status.interface, sizeof(status.interface), "%s",
+			 fence_interface(connection->fence));
+		status.since = fence_since(connection->fence);
+		status.asks_names = fence_asks_names(connection->fence);
+		status.n_peers = fence_peers(connection->fence, &peers);
+	}
+	for (size_t i = 0; i < status.n_peers; i++)
+		fence_peer_format(&peers[i], status.peers[i]);
+	value_give(ret_status, &status, sizeof(status));
+}
+
 static int take_start(const struct lw_start_options *given, struct lw_start_options *ret_options,
 		      struct lw_error *ret_error)
 {

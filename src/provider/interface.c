@@ -89,9 +89,60 @@ int interface_lock(const struct interface_options *options, const struct lw_pack
 		return error_set(ret_error, -EOPNOTSUPP, LW_DOMAIN_SYSTEM, EOPNOTSUPP,
 				 "include_all_networks: needs an interface of the kernel, and this "
 				 "flow has none");
-	if (options->fence)
-		fence_forget(options->fence);
+	if (options->fence) {
+		int r = fence_recall(options->fence, lw_packet_flow_name(flow), ret_error);
+
+		if (r < 0)
+			return r;
+	}
 	return lock(options, lw_packet_flow_name(flow), NULL, ret_error);
+}
+
+/* What is known of the peer has changed. */
+static int lock_again(struct interface *interface)
+{
+	struct lw_error error;
+	int r = lock(&interface->options, lw_packet_flow_name(interface->flow),
+		     present_settings(interface), &error);
+
+	if (r < 0)
+		log_error("%s", error.text);
+	return r;
+}
+
+int interface_seek_peer(struct interface *interface, char (*ret_peers)[LW_PEER_TEXT_SIZE],
+			size_t max)
+{
+	struct fence *fence = interface->options.fence;
+	const struct fence_peer *peers;
+	size_t n;
+
+	if (!fence)
+		return 0;
+	n = fence_peers(fence, &peers);
+	for (size_t i = 0; i < n && i < max; i++)
+		fence_peer_format(&peers[i], ret_peers[i]);
+	if (n)
+		return (int)MIN(n, max);
+	fence_ask_names(fence);
+	return lock_again(interface);
+}
+
+int interface_found_peer(struct interface *interface, const char *const *peers, size_t n)
+{
+	struct fence_peer found[FENCE_PEERS_MAX];
+	char host[ENDPOINT_HOST_SIZE];
+
+	if (!n || n > FENCE_PEERS_MAX)
+		return -EINVAL;
+	for (size_t i = 0; i < n; i++)
+		if (!peers[i] || endpoint_parse(peers[i], false, host, &found[i].port) < 0 ||
+		    ip_address_parse(host, &found[i].address) < 0)
+			return -EINVAL;
+	if (!interface->options.fence)
+		return 0;
+	fence_set_peers(interface->options.fence, found, n);
+	return lock_again(interface);
 }
 
 /* ---- What the machine does meanwhile */

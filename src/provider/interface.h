@@ -19,6 +19,7 @@
 
 #include <stdbool.h>
 
+#include <longwire/provider.h>
 #include <longwire/settings.h>
 
 #include "base/settings.h"
@@ -59,6 +60,10 @@ void interface_open(struct interface *interface, struct lw_loop *loop, struct lw
 /* Close the kill switch, if there is one, before anything else of a run. 0 or a negative errno. */
 int interface_lock(const struct interface_options *options, const struct lw_packet_flow *flow,
 		   struct lw_error *ret_error);
+/* The peer's name is to be looked up: see lw_provider_seek_peer(). */
+int interface_seek_peer(struct interface *interface, char (*ret_peers)[LW_PEER_TEXT_SIZE],
+			size_t max);
+int interface_found_peer(struct interface *interface, const char *const *peers, size_t n);
 /* settings NULL clears. Errors are of LW_DOMAIN_TUNNEL; on failure everything is as before. */
 int interface_apply(struct interface *interface, const struct lw_network_settings *settings,
 		    struct lw_error *ret_error);

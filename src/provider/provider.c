@@ -408,6 +408,20 @@ bool lw_provider_includes_all_networks(const struct lw_provider *provider)
 	return provider->options.routing.include_all;
 }
 
+int lw_provider_seek_peer(struct lw_provider *provider, char (*ret_peers)[LW_PEER_TEXT_SIZE],
+			  size_t max)
+{
+	return provider_has_run(provider)
+		       ? interface_seek_peer(&provider->interface, ret_peers, max)
+		       : -ENOTCONN;
+}
+
+int lw_provider_found_peer(struct lw_provider *provider, const char *const *peers, size_t n)
+{
+	return provider_has_run(provider) ? interface_found_peer(&provider->interface, peers, n)
+					  : -ENOTCONN;
+}
+
 int lw_provider_path(struct lw_provider *provider, const char *address, struct lw_path *ret_path)
 {
 	struct lw_path told = { .size = sizeof(told) };

@@ -292,7 +292,7 @@ static void dialed(int fd, const struct sockaddr_storage *peer, const struct lw_
 	struct lw_error memory;
 
 	if (fd < 0) {
-		link_failed(tunnel, BACKOFF_LOST, error);
+		link_failed(tunnel, BACKOFF_LOST, client_explain_unreached(tunnel, error, &memory));
 		return;
 	}
 	tunnel->peer = *peer;
@@ -341,12 +341,22 @@ static void ask_dial(struct lw_tunnel *tunnel)
 
 static void attempt(struct lw_tunnel *tunnel)
 {
+	struct lw_error error;
+	int result;
+
 	tunnel->retry_due_ns = 0;
 	link_set(tunnel, LW_LINK_RESOLVING);
-	if (tunnel->dial)
+	if (tunnel->dial) {
 		ask_dial(tunnel);
-	else
-		dialer_start(tunnel->dialer);
+		return;
+	}
+	result = client_seek_hub(tunnel);
+	if (result < 0) {
+		error_errno(&error, -result, "the kill switch, for the hub's name");
+		link_failed(tunnel, BACKOFF_LOST, &error);
+		return;
+	}
+	dialer_start(tunnel->dialer);
 }
 
 void client_attempt_now(struct lw_tunnel *tunnel)
@@ -460,8 +470,11 @@ static int set_up(struct lw_tunnel *tunnel, struct lw_error *ret_error)
 		return error_errno(ret_error, -result, "cannot start");
 	if (tunnel->dial)
 		return 0;
-	return dialer_new(tunnel->loop, (const char *const *)tunnel->hubs, tunnel->n_hubs, dialed,
-			  tunnel, &tunnel->dialer, ret_error);
+	result = dialer_new(tunnel->loop, (const char *const *)tunnel->hubs, tunnel->n_hubs, dialed,
+			    tunnel, &tunnel->dialer, ret_error);
+	if (result == 0)
+		dialer_observe_known(tunnel->dialer, client_hub_found);
+	return result;
 }
 
 static void start(struct lw_provider *provider, const struct lw_start_options *options,

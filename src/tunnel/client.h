@@ -132,6 +132,16 @@ struct lw_tunnel {
 
 /* client_settings.c: a settings unit came. client.c: its settings are applied, or cannot be. */
 void client_take_offer(struct session *session, const uint8_t *data, size_t length);
+/* client_name.c */
+/* Whether the hub has a name that a kill switch keeps from being asked for. */
+bool client_hub_is_named_inside(const struct lw_tunnel *tunnel);
+/* Before an attempt: what may be looked up, or what is known instead. 0 or a negative errno. */
+int client_seek_hub(struct lw_tunnel *tunnel);
+void client_hub_found(void *user); /* the dialer's: a look-up gave addresses */
+/* Return: error, or in memory the same with what to do if the hub has moved. */
+const struct lw_error *client_explain_unreached(const struct lw_tunnel *tunnel,
+						const struct lw_error *error,
+						struct lw_error *memory);
 void client_apply_next(struct lw_tunnel *tunnel);  /* the offer that waited, if there is one */
 void client_forget_next(struct lw_tunnel *tunnel); /* its session has ended */
 void client_settings_applied(const struct lw_error *error, void *user);

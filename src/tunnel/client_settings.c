@@ -51,7 +51,7 @@ static bool settings_come_too_fast(struct lw_tunnel *tunnel)
 static void keep_hub_addresses(struct lw_tunnel *tunnel, const struct accepted *accepted)
 {
 	char host[ENDPOINT_HOST_SIZE];
-	bool is_inside = false;
+	bool is_inside = client_hub_is_named_inside(tunnel);
 	uint16_t port;
 
 	for (size_t i = 0; i < tunnel->n_hubs; i++)

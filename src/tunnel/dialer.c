@@ -46,6 +46,7 @@ struct dialer {
 	struct hub_name hubs[DIAL_HUBS_MAX];
 	size_t n_hubs;
 	dialer_done_fn *done;
+	void (*known_came)(void *user); /* NULL: nobody wants to know */
 	void *user;
 	struct job *job;
 	struct sockaddr_storage addresses[DIAL_ADDRESSES_MAX];
@@ -286,6 +287,23 @@ static void use_addresses(struct dialer *dialer, const struct lookup *lookup)
 	try_next(dialer);
 }
 
+void dialer_set_known(struct dialer *dialer, const struct sockaddr_storage *addresses, size_t n)
+{
+	dialer->n_known = MIN(n, (size_t)DIAL_ADDRESSES_MAX);
+	memcpy(dialer->known, addresses, dialer->n_known * sizeof(*addresses));
+}
+
+size_t dialer_known(const struct dialer *dialer, const struct sockaddr_storage **ret_addresses)
+{
+	*ret_addresses = dialer->known;
+	return dialer->n_known;
+}
+
+void dialer_observe_known(struct dialer *dialer, void (*known)(void *user))
+{
+	dialer->known_came = known;
+}
+
 static void lookup_done(void *data)
 {
 	struct lookup *lookup = data;
@@ -293,8 +311,9 @@ static void lookup_done(void *data)
 
 	dialer->job = NULL;
 	if (lookup->n) {
-		memcpy(dialer->known, lookup->addresses, sizeof(dialer->known));
-		dialer->n_known = lookup->n;
+		dialer_set_known(dialer, lookup->addresses, lookup->n);
+		if (dialer->known_came)
+			dialer->known_came(dialer->user);
 	}
 	use_addresses(lookup->dialer, lookup);
 	free(lookup);

@@ -47,6 +47,12 @@ void dialer_stop(struct dialer *dialer); /* idempotent; done will not run */
  * were ever looked up. That is for as long as a look-up would go through the tunnel itself.
  */
 void dialer_keep_addresses(struct dialer *dialer, bool keep);
+/* The addresses that a look-up gave last, or dialer_set_known(). Return: how many. */
+size_t dialer_known(const struct dialer *dialer, const struct sockaddr_storage **ret_addresses);
+/* As if a look-up had given these, at most DIAL_ADDRESSES_MAX. */
+void dialer_set_known(struct dialer *dialer, const struct sockaddr_storage *addresses, size_t n);
+/* Be told when a look-up has given addresses, before the first of them is tried. */
+void dialer_observe_known(struct dialer *dialer, void (*known)(void *user));
 /* Whether names are known and an answer is awaited. Accepts NULL. */
 bool dialer_is_connecting(const struct dialer *dialer);
 

@@ -7,6 +7,7 @@ import time
 import yaml
 
 from lab import TOP, Instance, alone, expect, expect_equal, wait_until
+from resolvers import ask, asking, serve_names
 
 # What may be seen outside: the tunnel itself, and what a link needs to find neighbours.
 INNER = 'not arp and not icmp6 and not (ip6 and ip6[6] = 0) and not (tcp port 8443)'
@@ -167,6 +168,45 @@ def test_kill_switch_is_opened_by_a_configuration_without_it(lab):
     expect('the kill switch is opened' in lab.tunnel.output(), 'the log says so')
     lab.tunnel.before = None
     lab.tunnel.stop(is_alone=False)
+
+
+def lock_of(tunnel):
+    return (tunnel.report() or {}).get('kill-switch')
+
+
+def test_kill_switch_with_the_hubs_name_lets_questions_out_until_it_is_known(lab):
+    laptop = internet(lab, include_all_networks=True)
+    lab.edit(f'{lab.conf}/laptop.yaml', hub={'address': 'hub.example.net:8443'})
+    lab.program = asking(laptop, '192.0.2.254', lab.program)
+    hub = Instance(lab.hub_machine, 'hub', f'{lab.conf}/hub.yaml').wait_ready()
+    tunnel = Instance(laptop, 'up', f'{lab.conf}/laptop.yaml')
+    wait_until(lambda: (lock_of(tunnel) or {}).get('asks-names'), what=f'it asks: {tunnel.output()[-500:]}')
+    expect(not laptop.can_ping('192.0.2.254'), 'but nothing else gets out')
+    wait_until(lambda: 'next attempt' in tunnel.output(), what='nobody answers')
+    names = serve_names(lab.router, '192.0.2.254', hub_example_net='192.0.2.1')
+    tunnel.wait_ready(30)
+    expect_equal(lock_of(tunnel)['state'], 'locked', 'state')
+    expect_equal(lock_of(tunnel)['hub'], ['192.0.2.1:8443'], 'what is noted')
+    expect(not lock_of(tunnel)['asks-names'], 'no more questions')
+    laptop.wait_for_ping(SERVER)
+    asked = names.output().count('query')
+    since = lock_of(tunnel)['since']
+    tunnel.crash()
+    expect_equal(ask(laptop, '192.0.2.254', 'hub.example.net', seconds=1), None, 'an answer from outside')
+    tunnel = tunnel.again()
+    tunnel.before = None
+    tunnel.wait_ready(20)
+    expect_equal(names.output().count('query'), asked, 'nobody was asked again')
+    expect_equal(lock_of(tunnel)['since'], since, 'it is the same kill switch')
+    text = laptop.run(lab.program, 'status', tunnel.instance).stdout
+    expect('kill switch  locked for ' in text and 'include-all-networks' in text, text)
+    hub.stop(is_alone=False)
+    wait_until(lambda: "end this, 'longwire unlock lw0', start anew" in (tunnel.report()['link']['last-failure'] or ''), 20,
+               f"the way out is said: {tunnel.report()['link']['last-failure']}")
+    tunnel.is_expected_to_run = False
+    expect_equal(tunnel.end(signal.SIGTERM), 0, 'exit status')
+    expect_equal(laptop.run(lab.program, 'unlock', 'lw0').stdout, 'lw0: the kill switch is open\n', 'unlock')
+    expect_equal(ask(laptop, '192.0.2.254', 'hub.example.net'), ['192.0.2.1'], 'names can be asked again')
 
 
 def test_unlock_removes_the_routing_of_killed_tunnels(lab):

@@ -188,6 +188,96 @@ static void closed__again__does_nothing_where_nothing_changed(void **state)
 	run("! nft list table inet longwire_lock_lw0 2>/dev/null");
 }
 
+static struct fence_peer peer(const char *address, uint16_t port)
+{
+	struct fence_peer made = { .port = port };
+
+	assert_int_equal(ip_address_parse(address, &made.address), 0);
+	return made;
+}
+
+static void names__until_the_peer_is_known__questions_alone_get_out(void **state)
+{
+	const struct fence_policy policy = { .interface = "lw0" };
+	const struct fence_peer peers[] = { peer("192.0.2.9", 8443), peer("2001:db8::9", 443),
+					    peer("192.0.2.10", 1) };
+	const struct fence_peer *noted;
+	char text[LW_PEER_TEXT_SIZE];
+	struct fence *fence = *state, *next;
+	int64_t since;
+
+	assert_int_equal(fence_since(fence), 0);
+	close_it(fence, &policy);
+	since = fence_since(fence);
+	assert_true(since > 0);
+	assert_false(leaks("192.0.2.254", 0, 53, PLAIN));
+	fence_ask_names(fence);
+	close_it(fence, &policy);
+	assert_true(fence_asks_names(fence));
+	assert_true(leaks("192.0.2.254", 0, 53, PLAIN));
+	assert_true(leaks("2001:db8::fe", 0, 53, PLAIN));
+	assert_false(leaks("192.0.2.254", 0, 9, PLAIN));
+	assert_false(leaks("192.0.2.254", 53, 5353, PLAIN));
+	fence_set_peers(fence, peers, ARRAY_SIZE(peers));
+	close_it(fence, &policy);
+	assert_false(leaks("192.0.2.254", 0, 53, PLAIN));
+	assert_false(leaks("192.0.2.9", 0, 8443, PLAIN));
+	/* Known for good, and to the next one. */
+	fence_ask_names(fence);
+	assert_false(fence_asks_names(fence));
+	assert_int_equal(fence_new(NULL, &next), 0);
+	assert_int_equal(fence_recall(next, "lw0", NULL), 0);
+	assert_int_equal(fence_peers(next, &noted), 3);
+	/* Of each family in the kernel's order. */
+	for (size_t i = 0; i < 2; i++)
+		assert_string_equal(fence_peer_format(&noted[i], text),
+				    noted[i].port == 1 ? "192.0.2.10:1" : "192.0.2.9:8443");
+	assert_int_not_equal(noted[0].port, noted[1].port);
+	assert_string_equal(fence_peer_format(&noted[2], text), "[2001:db8::9]:443");
+	close_it(next, &policy);
+	assert_int_equal(fence_since(next), since);
+	fence_ask_names(next);
+	close_it(next, &policy);
+	assert_false(leaks("192.0.2.254", 0, 53, PLAIN));
+	/* Another interface's is another's; one that was opened is forgotten. */
+	assert_int_equal(fence_recall(next, "lw1", NULL), 0);
+	assert_int_equal(fence_peers(next, &noted), 0);
+	assert_int_equal(fence_open("lw0", NULL), 0);
+	assert_int_equal(fence_recall(next, "lw0", NULL), 0);
+	assert_int_equal(fence_peers(next, &noted), 0);
+	fence_free(next);
+}
+
+/* The most that can be noted; and one that another program has touched. */
+static void names__table_of_any_size__recalled(void **state)
+{
+	const struct fence_policy policy = { .interface = "lw0" };
+	struct fence_peer peers[FENCE_PEERS_MAX + 1];
+	const struct fence_peer *noted;
+	struct fence *fence = *state;
+	uint32_t all = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(peers); i++) {
+		peers[i] = peer("2001:db8:1234:5678:9abc:def0:1234:0", 8443);
+		peers[i].address.bytes[15] = (uint8_t)i;
+	}
+	fence_set_peers(fence, peers, ARRAY_SIZE(peers));
+	close_it(fence, &policy);
+	assert_int_equal(fence_recall(fence, "lw0", NULL), 0);
+	assert_int_equal(fence_peers(fence, &noted), FENCE_PEERS_MAX);
+	for (size_t i = 0; i < FENCE_PEERS_MAX; i++)
+		all |= UINT32_C(1) << noted[i].address.bytes[15];
+	assert_int_equal(all, UINT32_MAX);
+	run("nft flush set inet longwire_lock_lw0 peers6");
+	assert_int_equal(fence_recall(fence, "lw0", NULL), 0);
+	assert_int_equal(fence_peers(fence, &noted), 0);
+	assert_int_equal(fence_open("lw0", NULL), 0);
+	run("nft add table inet longwire_lock_lw0");
+	assert_int_equal(fence_recall(fence, "lw0", NULL), 0);
+	close_it(fence, &policy);
+	assert_true(fence_since(fence) > 0);
+}
+
 static void closed__stays_until_it_is_opened(void **state)
 {
 	const struct fence_policy policy = { .interface = "lw0" };
@@ -301,6 +391,8 @@ int main(void)
 		fence_unit(closed__loopback_and_tunnel__are_free),
 		fence_unit(closed__exceptions__are_let_out),
 		fence_unit(closed__again__does_nothing_where_nothing_changed),
+		fence_unit(names__until_the_peer_is_known__questions_alone_get_out),
+		fence_unit(names__table_of_any_size__recalled),
 		fence_unit(closed__stays_until_it_is_opened),
 		fence_unit(failures__leave_it_as_it_was),
 		fence_unit(forwarding__is_judged_alike),

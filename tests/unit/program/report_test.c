@@ -348,6 +348,53 @@ static void assert_shown(const char *text, const char *part)
 		fail_msg("no \"%s\" in:\n%s", part, text);
 }
 
+static void report_lock__states__table(void **state)
+{
+	static const struct {
+		struct report_lock lock;
+		const char *json, *text;
+	} rows[] = {
+		{ { .status.is_wanted = false }, NULL, NULL },
+		{ { .status.is_wanted = true },
+		  "open",
+		  "kill switch  open: the tunnel was not started" },
+		{ { .status = { .is_wanted = true, .is_closed = true, .since = 940 } },
+		  "locked",
+		  "kill switch  locked for 1 h 2 min: include-all-networks\n" },
+		{ { .status = { .is_wanted = true,
+				.is_closed = true,
+				.since = 940,
+				.asks_names = true } },
+		  "locked",
+		  "questions to name servers get out until" },
+		{ { .status = { .is_wanted = true, .is_closed = true, .since = 940 },
+		    .is_opened = true },
+		  "open",
+		  "kill switch  open: somebody else opened it" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		const struct report report = { .name = "a",
+					       .kind = "tunnel",
+					       .lock = &rows[i].lock };
+		struct tree *tree;
+		char *text;
+
+		assert_int_equal(report_build(&report, &tree), 0);
+		text = print(tree);
+		if (rows[i].json) {
+			assert_string_equal(at(tree, "kill-switch.state")->text, rows[i].json);
+			assert_shown(text, rows[i].text);
+		} else {
+			assert_int_equal(at(tree, "kill-switch")->scalar, TREE_NULL);
+			assert_null(strstr(text, "kill switch"));
+		}
+		free(text);
+		tree_free(tree);
+	}
+}
+
 static void report_print__hub__what_people_ask(void **state)
 {
 	struct report_port ports[3];
@@ -438,6 +485,7 @@ int main(void)
 		cmocka_unit_test(report_build__tunnel__every_key),
 		cmocka_unit_test(report_line__states__what_and_why),
 		cmocka_unit_test(report_build__through_json__the_same),
+		cmocka_unit_test(report_lock__states__table),
 		cmocka_unit_test(report_print__hub__what_people_ask),
 		cmocka_unit_test(report_print__tunnel__what_people_ask),
 		cmocka_unit_test(report_print__strange_trees__shown_without_harm),

@@ -252,6 +252,54 @@ static void kill_switch__closed_before_start_and_until_unlocked(void **state)
 	assert_int_equal(system("nft delete table inet longwire_lock_lwp0"), 0);
 }
 
+static void kill_switch__peer_of_a_name__asked_for_once(void **state)
+{
+	static const char *const found[] = { "192.0.2.9:8443", "[2001:db8::9]:443" };
+	static const char *const wrong[] = { "hub.example.net:8443" };
+	struct lw_lock_status status = { .size = sizeof(status) };
+	char peers[LW_PEERS_MAX][LW_PEER_TEXT_SIZE];
+
+	NEEDS_A_NAMESPACE();
+	make_locked_connection(NULL);
+	lw_connection_lock_status(connection, &status);
+	assert_true(status.is_wanted && !status.is_closed && !status.since);
+	for (int run = 0; run < 2; run++) {
+		begin();
+		if (run == 0) {
+			assert_int_equal(lw_provider_seek_peer(provider, peers, LW_PEERS_MAX), 0);
+			lw_connection_lock_status(connection, &status);
+			assert_true(status.is_closed && status.asks_names && status.since);
+			assert_int_equal(system("nft list table inet longwire_lock_lwp0 | "
+						"grep -q 'dport 53 accept'"),
+					 0);
+			assert_int_equal(lw_provider_found_peer(provider, wrong, 1), -EINVAL);
+			assert_int_equal(lw_provider_found_peer(provider, found, 0), -EINVAL);
+			network_inject_failure(1, ENOBUFS);
+			assert_int_equal(lw_provider_found_peer(provider, found, 2), -ENOBUFS);
+			network_inject_failure(0, 0);
+			assert_int_equal(lw_provider_found_peer(provider, found, 2), 0);
+		}
+		assert_int_equal(lw_provider_seek_peer(provider, peers, 1), 1);
+		assert_int_equal(lw_provider_seek_peer(provider, peers, LW_PEERS_MAX), 2);
+		assert_string_equal(peers[0], found[0]);
+		assert_string_equal(peers[1], found[1]);
+		assert_int_not_equal(system("nft list table inet longwire_lock_lwp0 | "
+					    "grep -q 'dport 53'"),
+				     0);
+		lw_connection_lock_status(connection, &status);
+		assert_true(status.is_closed && !status.asks_names);
+		assert_int_equal(status.n_peers, 2);
+		assert_string_equal(status.peers[1], found[1]);
+		lw_completion_finish(take_pointer(starting), NULL);
+		end();
+	}
+	assert_int_equal(lw_provider_seek_peer(provider, peers, 1), -ENOTCONN);
+	assert_int_equal(lw_connection_unlock(connection, NULL), 0);
+	lw_connection_lock_status(connection, &status);
+	assert_true(!status.is_closed && !status.n_peers);
+	lw_connection_free(take_pointer(connection));
+}
+
 static void kill_switch__cannot_be_closed__start_fails(void **state)
 {
 	struct lw_packet_flow *flow, *other;
@@ -259,7 +307,11 @@ static void kill_switch__cannot_be_closed__start_fails(void **state)
 
 	NEEDS_A_NAMESPACE();
 	make_locked_connection(NULL);
+	/* Asked for what is closed already, then closed. */
 	network_inject_failure(1, ENOBUFS);
+	assert_int_equal(lw_connection_start(connection, NULL, &error), -ENOBUFS);
+	assert_non_null(strstr(error.text, "lwp0: cannot look at the kill switch"));
+	network_inject_failure(2, ENOBUFS);
 	assert_int_equal(lw_connection_start(connection, NULL, &error), -ENOBUFS);
 	network_inject_failure(0, 0);
 	assert_non_null(strstr(error.text, "lwp0: cannot close the kill switch"));
@@ -490,6 +542,7 @@ int main(void)
 #define RUN(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	static const struct CMUnitTest tests[] = {
 		RUN(kill_switch__closed_before_start_and_until_unlocked),
+		RUN(kill_switch__peer_of_a_name__asked_for_once),
 		RUN(kill_switch__cannot_be_closed__start_fails),
 		RUN(path__changes__are_told_while_a_run_lasts),
 		RUN(carrier__follow__on_only_while_connected),
