@@ -45,8 +45,8 @@ struct lw_connection_options {
 	/*
 	 * The kill switch: everything goes into the tunnel or nowhere. It is closed before ops->start
 	 * is called, and stays closed when the connection ends, however it ends, also with the
-	 * program, until lw_connection_unlock(). Implies enforce_routes; needs an interface of the
-	 * kernel.
+	 * program, until lw_connection_unlock(); while the loop runs, it is closed again if another
+	 * program opens it. Implies enforce_routes; needs an interface of the kernel.
 	 */
 	bool include_all_networks;
 	/* Of either: but for the networks of private addresses that other interfaces are connected

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <libmnl/libmnl.h>
+#include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/rtnetlink.h>
 #include <stdlib.h>
@@ -18,13 +19,15 @@ enum { MESSAGES_PER_WAKEUP = 64, MESSAGE_SIZE = 32768 };
 static const struct {
 	int bus;
 	unsigned groups;
+	uint16_t type; /* of messages that count; 0: all do */
 	uint32_t settle_ms, settle_max_ms;
 } kinds[] = {
 	[OBSERVE_PATHS] = { NETLINK_ROUTE,
 			    RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
 				    RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE | RTMGRP_IPV4_RULE,
-			    50, 250 },
-	[OBSERVE_NFTABLES] = { NETLINK_NETFILTER, 1u << (NFNLGRP_NFTABLES - 1), 2, 20 },
+			    0, 50, 250 },
+	[OBSERVE_NFTABLES] = { NETLINK_NETFILTER, 1u << (NFNLGRP_NFTABLES - 1),
+			       NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_DELTABLE, 2, 20 },
 };
 
 struct observer {
@@ -36,7 +39,7 @@ struct observer {
 	uint64_t latest_ns; /* 0: nothing is to be told */
 	observer_fn *changed;
 	void *user;
-	char message[MESSAGE_SIZE];
+	_Alignas(8) char message[MESSAGE_SIZE];
 };
 
 static void settled(struct loop_timer *timer)
@@ -47,6 +50,37 @@ static void settled(struct loop_timer *timer)
 	observer->changed(observer->user);
 }
 
+/* What the kernel cut is a change, too. */
+static bool counts(const struct observer *observer, ssize_t n)
+{
+	const struct nlmsghdr *message = (const struct nlmsghdr *)observer->message;
+	uint16_t type = kinds[observer->observed].type;
+	int length = (int)n;
+
+	if (n < 0 || !type)
+		return true;
+	for (; mnl_nlmsg_ok(message, length); message = mnl_nlmsg_next(message, &length))
+		if (message->nlmsg_type == type)
+			return true;
+	return false;
+}
+
+/* Return: whether anything that counts came. */
+static bool read_messages(struct observer *observer)
+{
+	bool has_changed = false;
+
+	for (unsigned i = 0; i < MESSAGES_PER_WAKEUP; i++) {
+		ssize_t n = recv(observer->source.fd, observer->message, sizeof(observer->message),
+				 MSG_DONTWAIT);
+
+		if (n < 0 && errno != ENOBUFS)
+			break;
+		has_changed |= counts(observer, n);
+	}
+	return has_changed;
+}
+
 static void came(struct loop_source *source, uint32_t events)
 {
 	struct observer *observer = container_of(source, struct observer, source);
@@ -54,11 +88,8 @@ static void came(struct loop_source *source, uint32_t events)
 	uint64_t due = now + kinds[observer->observed].settle_ms * UINT64_C(1000000);
 
 	(void)events;
-	for (unsigned i = 0; i < MESSAGES_PER_WAKEUP; i++)
-		if (recv(source->fd, observer->message, sizeof(observer->message), MSG_DONTWAIT) <
-			    0 &&
-		    errno != ENOBUFS)
-			break;
+	if (!read_messages(observer))
+		return;
 	if (!observer->latest_ns)
 		observer->latest_ns =
 			now + kinds[observer->observed].settle_max_ms * UINT64_C(1000000);
