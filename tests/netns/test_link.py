@@ -30,6 +30,15 @@ def ping(lab, count, interval='0.05'):
     return [float(group) for group in times.groups()] if times else None, count - int(got.group(1))
 
 
+def expect_pings(lab, count, interval, check, what):
+    """None is lost, and their times are right. A busy machine adds to some, but hardly three times in a row."""
+    tries = [ping(lab, count, interval)]
+    while len(tries) < 3 and not (tries[-1][0] and check(*tries[-1][0])):
+        tries.append(ping(lab, count, interval))
+    expect_equal(sum(lost for _, lost in tries), 0, 'lost pings')
+    expect(check(*tries[-1][0]), f'{what}: {tries}')
+
+
 def impairment(lab, port, direction):
     return [row for row in lab.hub.report()['impairments'] if (row['port'], row['direction']) == (port, direction)][0]
 
@@ -39,18 +48,13 @@ def test_delay_and_jitter_are_what_ping_sees(lab):
     joined(lab)
     base, _ = ping(lab, 20)
     link(lab, 'branch', 'out', 'delay=40ms')
-    times, lost = ping(lab, 30)
-    expect_equal(lost, 0, 'lost pings')
-    expect(40 <= times[0] and times[1] <= 44 + base[1], f'40 ms one way: {times}, {base} before')
+    expect_pings(lab, 30, '0.05', lambda least, mean, *_: 40 <= least and mean <= 44 + base[1], f'40 ms one way, {base} before')
     said = link(lab, 'branch', 'in', 'delay=20ms', 'jitter=10ms', 'seed=5').stdout
     expect('impaired     branch in: delay=20ms jitter=10ms distribution=uniform seed=5' in said, said)
-    times, lost = ping(lab, 100, '0.02')
-    expect_equal(lost, 0, 'lost pings')
-    expect(50 <= times[0] and times[2] <= 80 + base[2] + 5, f'50 to 70 ms: {times}')
-    expect(57 <= times[1] <= 65 + base[1], f'60 ms in the mean: {times}')
+    expect_pings(lab, 100, '0.02', lambda least, mean, most, _: 50 <= least and most <= 80 + base[2] + 5 and
+                 57 <= mean <= 65 + base[1], f'50 to 70 ms, 60 ms in the mean, {base} before')
     link(lab, 'branch', 'clear')
-    times, lost = ping(lab, 10)
-    expect(times[1] < 20 and lost == 0, f'after clear: {times}')
+    expect_pings(lab, 10, '0.05', lambda _, mean, *__: mean < 20, 'after clear')
     expect_equal(lab.hub.report()['impairments'], [], 'impairments after clear')
 
 
@@ -62,16 +66,22 @@ def median_ping(lab):
     return statistics.median(float(time) for time in times) * 1000
 
 
+def is_later_by(delay, before, after):
+    """Rounded up to milliseconds it would be a multiple of them, and in the mean half a one more."""
+    return delay - 80 <= after - before <= delay + 200
+
+
 @alone('it measures microseconds')
 def test_a_fifth_of_a_millisecond_is_what_ping_sees(lab):
     joined(lab)
     for delay in 200, 700:
-        before = median_ping(lab)
-        link(lab, 'branch', 'out', f'delay={delay}us')
-        after = median_ping(lab)
-        link(lab, 'branch', 'clear')
-        # Rounded up to milliseconds it would be a multiple of them, and in the mean half a one more.
-        expect(delay - 80 <= after - before <= delay + 200, f'{before} us before, {after} with {delay} more')
+        tries = []
+        while len(tries) < 3 and not (tries and is_later_by(delay, *tries[-1])):
+            before = median_ping(lab)
+            link(lab, 'branch', 'out', f'delay={delay}us')
+            tries.append((before, median_ping(lab)))
+            link(lab, 'branch', 'clear')
+        expect(is_later_by(delay, *tries[-1]), f'us before, and with {delay} more: {tries}')
 
 
 def test_loss_from_the_configuration_is_counted(lab):
@@ -107,13 +117,18 @@ def start_flood(lab, mbit):
     return lab.b1.start('iperf3', '-c', '10.1.0.1', '-t', 20, *how, name='iperf3-client')
 
 
-def flood_through(lab, mbit, seconds, queue, enough=0.98):
-    """Mbit/s that arrived through a link of that rate, in windows of some seconds until one was enough."""
+def is_near(measured, mbit):
+    return abs(measured / mbit - 1) < 0.02
+
+
+def flood_through(lab, mbit, seconds, queue):
+    """Mbit/s that arrived through a link of that rate, in windows of some seconds until one was right: what a machine that
+    was busy elsewhere brings late is missing in one and too much in the next."""
     link(lab, 'branch', 'in', f'rate={mbit}mbit', f'queue={queue}')
     flood = start_flood(lab, mbit)
     time.sleep(0.7)
     measured = []
-    while len(measured) < 6 and (not measured or measured[-1] < enough * mbit):
+    while len(measured) < 6 and not (measured and is_near(measured[-1], mbit)):
         measured.append(measure_mbit(lab, seconds))
     flood.end()
     return measured
@@ -125,13 +140,13 @@ def test_rate_is_what_arrives(lab):
     joined(lab)
     for mbit, seconds in (1, 2.5), (10, 1), (100, 1):
         measured = flood_through(lab, mbit, seconds, '64k')
-        expect(max(measured) < 1.02 * mbit and measured[-1] > 0.98 * mbit, f'{measured} Mbit/s through {mbit}')
+        expect(is_near(measured[-1], mbit), f'{measured} Mbit/s through {mbit}')
         expect(impairment(lab, 'branch', 'in')['full'] > 50, 'the rest is counted')
         link(lab, 'branch', 'clear')
     measured = flood_through(lab, 1000, 1, '2m')
-    expect(max(measured) < 1020, f'{measured} Mbit/s through 1000')
-    if measured[-1] < 980:
-        most = max(flood_through(lab, 10000, 1, '2m', enough=0))
+    if not is_near(measured[-1], 1000):
+        expect(min(measured) < 1020, f'{measured} Mbit/s through 1000')
+        most = max(flood_through(lab, 10000, 1, '2m'))
         expect(most < 1500, f'{measured} Mbit/s through 1000, and {most} through 10000')
         raise Skip(f'1 Gbit/s: this machine has just now only {most:.0f} Mbit/s for frames of a link')
 
@@ -148,10 +163,8 @@ def test_several_workers_keep_the_link(lab):
     lab.b1.wait_for_ping('10.1.0.1')
     for port in ('branch', 'device'):
         link(lab, port, 'delay=15ms')
-    times, lost = ping(lab, 40, '0.02')
-    expect_equal(lost, 0, 'lost pings')
     # Four crossings of 15 ms.
-    expect(60 <= times[0] and times[1] <= 75, f'60 ms: {times}')
+    expect_pings(lab, 40, '0.02', lambda least, mean, *_: 60 <= least and mean <= 75, '60 ms')
     server = lab.a1.start('iperf3', '-s', '-1', '--forceflush', name='iperf3')
     wait_until(lambda: 'listening' in server.output(), what='iperf3')
     out = lab.b1.run('iperf3', '-c', '10.1.0.1', '-u', '-b', '10M', '-l', '1000', '-P', '4', '-t', '3', '-J', timeout=30).stdout
