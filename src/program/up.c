@@ -596,6 +596,8 @@ int command_up(const struct arguments *arguments)
 		running->plan.tunnel.key_log_file = arguments->key_log;
 	if (plan_tell(&errors) == 0 && r == 0)
 		status = run_tunnel(arguments, running);
+	if (status == PROGRAM_FAILED)
+		log_info("'longwire doctor %s' looks for what is in the way", arguments->words[0]);
 	close_tunnel(running);
 	free(running);
 	config_done(&config);

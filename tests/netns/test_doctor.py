@@ -144,6 +144,8 @@ def test_an_interface_that_needs_more_rights(lab):
     a, _ = two_lans(lab)
     file = f'{lab.conf}/hub.yaml'
     os.chmod(lab.folder, 0o755)
+    weak_root = ('setpriv', '--bounding-set', '-net_admin', '--inh-caps', '-net_admin')
+    only_fault(doctor(a, lab, file, wrap=weak_root), 'device', 'root without CAP_NET_ADMIN')
     user = ('setpriv', '--reuid', '65534', '--regid', '65534', '--clear-groups')
     a.run('chown', '-R', '65534', lab.conf)
     script = f'''
