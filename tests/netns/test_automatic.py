@@ -31,6 +31,14 @@ def ipv4(laptop):
     return [a for a in laptop.addresses('lw0') if ':' not in a]
 
 
+def wait_address(laptop, tunnel):
+    """What the tunnel holds from then on has come with the address: the watch over the tables that guard it."""
+    found = wait_until(lambda: ipv4(laptop), 20, f'an address: {tunnel.output()[-500:]}')
+    expect(tunnel.report(), 'a status, after all that the address has brought')
+    tunnel.descriptors = tunnel.count_descriptors()
+    return found
+
+
 def test_dhcp_gives_address_router_and_mtu(lab):
     laptop = far_host(lab, ipv4='automatic', **{'included-routes': ['10.77.0.0/16']})
     lab.a1.address('lo', '10.77.0.1/32')
@@ -62,7 +70,7 @@ def test_lease_survives_a_reconnect_and_is_lost_when_it_ends(lab):
     laptop = far_host(lab, ipv4='automatic')
     server = serve_dhcp(lab.a1, '10.1.0.100,10.1.0.150')
     tunnel = up(lab, laptop)
-    wait_until(lambda: ipv4(laptop), 20, 'an address')
+    wait_address(laptop, tunnel)
     first = ipv4(laptop)
     lab.hub.crash()
     wait_until(lambda: not tunnel.is_connected(), 20, 'it reconnects')
@@ -77,7 +85,7 @@ def test_lease_that_is_not_renewed_is_lost_and_another_found(lab):
     laptop = far_host(lab, ipv4='automatic')
     server = BriefDhcp(lab.a1, '10.1.0.77', 16)
     tunnel = up(lab, laptop, '--wait', '20')
-    expect_equal(wait_until(lambda: ipv4(laptop), 20, 'an address'), ['10.1.0.77/24'], 'the addresses of lw0')
+    expect_equal(wait_address(laptop, tunnel), ['10.1.0.77/24'], 'the addresses of lw0')
     laptop.wait_for_ping('10.1.0.1')
     server.is_silent = True
     wait_until(lambda: not ipv4(laptop), 40, f'it expires: {tunnel.output()[-500:]}')
@@ -132,7 +140,7 @@ def test_hostile_server_gives_nothing_absurd(lab):
                '--dhcp-option=121,192.0.2.0/25,10.1.0.1,0.0.0.0/1,10.1.0.1', '--dhcp-option=6,10.1.0.1')
     before = [route for route in laptop.routes() if 'lw0' not in route]
     tunnel = up(lab, laptop, '--wait', '20')
-    wait_until(lambda: ipv4(laptop), 20, 'an address')
+    wait_address(laptop, tunnel)
     expect_equal([route for route in laptop.routes() if 'lw0' not in route], before, 'the other routes')
     expect(not any('192.0.2.0/25' in r or '0.0.0.0/1' in r or r.startswith('default') for r in laptop.routes()),
            f'{laptop.routes()}')
@@ -201,7 +209,9 @@ def test_link_local_addresses_of_two_clients_reach_each_other_and_are_defended(l
     lab.hub = lab.hub.again().wait_ready()
     a = up(lab, laptop, '--wait', '20')
     b = Instance(other, 'up', f'{lab.conf}/other.yaml', '--wait', '20').wait_ready()
-    first, second = (wait_until(lambda: link_local_of(one), 15, 'an address').split('/')[0] for one in (a, b))
+    wait_address(laptop, a)
+    wait_address(other, b)
+    first, second = (link_local_of(one).split('/')[0] for one in (a, b))
     expect(first != second and first.startswith('169.254.') and second.startswith('169.254.'), f'{first}, {second}')
     laptop.wait_for_ping(second)
     expect(other.can_ping(first), 'the other way')
