@@ -76,7 +76,7 @@ static int begin_next(struct capture_thread *thread, const char *why)
 		r = output_flush(&thread->writing.output);
 	/* No header: no file. */
 	if (r < 0) {
-		output_close(&thread->writing.output);
+		writing_abandon(&thread->writing);
 		files_undo(thread->files);
 	}
 	return r;
@@ -244,7 +244,7 @@ static void serve_dump(struct capture_thread *thread, int fd)
 	if (writing_begin(&thread->dumping, fd, "flight recorder: a copy") == 0)
 		write_memory(thread, &thread->dumping);
 	else
-		output_close(&thread->dumping.output);
+		writing_abandon(&thread->dumping);
 	pthread_mutex_lock(&thread->lock);
 	thread->dump = -1;
 	pthread_mutex_unlock(&thread->lock);

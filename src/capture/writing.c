@@ -225,6 +225,13 @@ static void write_statistics(struct writing *writing)
 	}
 }
 
+void writing_abandon(struct writing *writing)
+{
+	writing->is_open = false;
+	writing->format->end(&writing->file);
+	output_close(&writing->output);
+}
+
 void writing_end(struct writing *writing)
 {
 	if (!writing->is_open)

@@ -47,6 +47,8 @@ int writing_begin(struct writing *writing, int fd, const char *why);
 /* port: in the book. from: likewise, and 1 more; 0: unknown. */
 void writing_packet(struct writing *writing, const struct lane_record *record, uint32_t port,
 		    uint16_t from);
+/* Let go of a file that could not be begun. */
+void writing_abandon(struct writing *writing);
 /* Statistics, everything out, closed. Idempotent. */
 void writing_end(struct writing *writing);
 

@@ -11,9 +11,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pcap/pcap.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -335,6 +337,42 @@ static void turn__folder_deleted__stopped_and_said(void **state)
 	lw_capture_close(capture);
 }
 
+/* Files of this process may have so many bytes. */
+static void limit_files(rlim_t most)
+{
+	struct rlimit limit;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+	limit.rlim_cur = most;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static void turn__first_file_refused__nothing_of_it_and_earlier_ones_stay(void **state)
+{
+	struct fixture *fixture = *state;
+	const struct lw_capture_options options = { .size = sizeof(options),
+						    .layer = LW_LAYER_ETHERNET,
+						    .file = fixture->path,
+						    .file_packets = 10,
+						    .files = 3 };
+
+	for (size_t earlier = 0; earlier < 2; earlier++) {
+		struct lw_capture *capture = NULL;
+		struct lw_error error;
+		int r;
+
+		limit_files(0);
+		r = lw_capture_open(&options, &capture, &error);
+		limit_files(RLIM_INFINITY);
+		assert_int_equal(r, -EFBIG);
+		assert_null(capture);
+		list(fixture);
+		assert_int_equal(fixture->n, earlier);
+		lw_capture_close(open_capture(fixture, options));
+	}
+}
+
 static void recorder__trigger__what_came_before_is_there(void **state)
 {
 	struct fixture *fixture = *state;
@@ -532,6 +570,7 @@ int main(void)
 		TEST(turn__after_a_crash__old_ones_adopted_and_mended),
 		TEST(turn__cut_anywhere__mended_to_whole_records),
 		TEST(turn__folder_deleted__stopped_and_said),
+		TEST(turn__first_file_refused__nothing_of_it_and_earlier_ones_stay),
 		TEST(recorder__trigger__what_came_before_is_there),
 		TEST(recorder__events__written_for_those_that_were_chosen),
 		TEST(recorder__after__goes_on_until_then),
