@@ -50,7 +50,8 @@ struct format_packet {
 	uint32_t port; /* index */
 	enum lw_capture_point point;
 	enum lw_drop reason;
-	const char *from; /* the port where it came in; NULL: unknown, or not on its way out */
+	/* The port where it came in, always at the same place; NULL: unknown, or not on its way out. */
+	const char *from;
 	bool is_flooded, is_replayed;
 	const uint8_t *data;
 	uint32_t kept, length;
@@ -61,6 +62,9 @@ struct format {
 	/* 0 or a negative errno. */
 	int (*begin)(struct format_file *file);
 	void (*port)(struct format_file *file, const struct format_port *port);
+	/* Where the data of the next packet, kept bytes at most, may be put so that packet() need not
+	 * copy it; NULL: nowhere. May be NULL itself. */
+	uint8_t *(*room)(struct format_file *file, size_t kept);
 	void (*packet)(struct format_file *file, const struct format_packet *packet);
 	void (*statistics)(struct format_file *file, uint32_t port, uint64_t now_ns,
 			   const struct format_statistics *statistics);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* pcapng, as draft-ietf-opsawg-pcapng has it: little of it, but that in order. */
+#include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/utsname.h>
 
@@ -34,10 +36,32 @@ enum option {
 	ISB_USRDELIV = 8,
 };
 
-/* Beside the packet a block has its headers, a comment and a flag word; beside nothing, strings. */
-enum { PACKET_OVERHEAD = 512, PLAIN_SIZE = 2 * LW_CAPTURE_FILTER_MAX };
+/* Of a block that is no packet's; of what stands behind a packet. */
+enum { PLAIN_SIZE = 2 * LW_CAPTURE_FILTER_MAX, ENDING_SIZE = 256, ROOM_BEHIND = ENDING_SIZE + 8 };
 enum { LINKTYPE_ETHERNET = 1, LINKTYPE_RAW = 101 };
 enum { DIRECTION_UNKNOWN = 0, DIRECTION_INBOUND = 1, DIRECTION_OUTBOUND = 2 };
+
+/* A packet's block, as it stands in the file before its data. */
+struct packet_head {
+	uint32_t type, block_length, port, time_upper, time_lower, kept, length;
+};
+
+/* What stands behind a packet's data but for the block's length: options. Much the same ones follow
+ * each other at a point, and making them takes longer than all the rest of the block. */
+struct ending {
+	enum lw_capture_point point;
+	enum lw_drop reason;
+	const char *from;
+	bool is_flooded, is_replayed;
+	uint32_t length; /* 0: not made yet */
+	uint8_t data[ENDING_SIZE];
+};
+
+enum { POINTS = 5 };
+
+struct pcapng {
+	struct ending endings[POINTS]; /* by the number of the point's bit */
+};
 
 /* In the byte order of this machine, which the section's header tells. */
 struct block {
@@ -122,6 +146,9 @@ static int begin(struct format_file *file)
 	char text[160];
 	struct block block;
 
+	file->state = calloc(1, sizeof(struct pcapng));
+	if (!file->state)
+		return -ENOMEM;
 	if (!begin_block(file, &block, SECTION_HEADER, PLAIN_SIZE))
 		return file->output->error;
 	put_32(&block, 0x1a2b3c4d);
@@ -199,22 +226,71 @@ static void put_comment(struct block *block, const struct format_packet *packet)
 	put_text(block, OPT_COMMENT, text);
 }
 
-static void packet(struct format_file *file, const struct format_packet *packet)
+static void make_ending(struct ending *ending, const struct format_packet *packet)
 {
 	uint32_t direction = direction_of(packet->point);
-	struct block block;
+	struct block block = { .data = ending->data };
 
-	if (!begin_block(file, &block, ENHANCED_PACKET, PACKET_OVERHEAD + packet->kept))
-		return;
-	put_32(&block, packet->port);
-	put_time(&block, packet->time_ns);
-	put_32(&block, packet->kept);
-	put_32(&block, packet->length);
-	put(&block, packet->data, packet->kept);
 	put_option(&block, EPB_FLAGS, &direction, sizeof(direction));
 	put_comment(&block, packet);
 	put_16(&block, OPT_END, 0);
-	end_block(file, &block, true, packet->is_last);
+	ending->point = packet->point;
+	ending->reason = packet->reason;
+	ending->from = packet->from;
+	ending->is_flooded = packet->is_flooded;
+	ending->is_replayed = packet->is_replayed;
+	ending->length = (uint32_t)block.length;
+}
+
+static bool is_same(const struct ending *ending, const struct format_packet *packet)
+{
+	return ending->length && ending->point == packet->point &&
+	       ending->reason == packet->reason && ending->from == packet->from &&
+	       ending->is_flooded == packet->is_flooded &&
+	       ending->is_replayed == packet->is_replayed;
+}
+
+static const struct ending *find_ending(struct pcapng *pcapng, const struct format_packet *packet)
+{
+	struct ending *ending = &pcapng->endings[__builtin_ctz(packet->point) % POINTS];
+
+	if (unlikely(!is_same(ending, packet)))
+		make_ending(ending, packet);
+	return ending;
+}
+
+static uint8_t *room(struct format_file *file, size_t kept)
+{
+	uint8_t *data = output_room(file->output, sizeof(struct packet_head) + kept + ROOM_BEHIND);
+
+	return data ? data + sizeof(struct packet_head) : NULL;
+}
+
+static void packet(struct format_file *file, const struct format_packet *packet)
+{
+	const struct ending *ending = find_ending(file->state, packet);
+	size_t padded = (packet->kept + 3) & ~(size_t)3;
+	const struct packet_head head = {
+		.type = ENHANCED_PACKET,
+		.block_length = (uint32_t)(sizeof(head) + padded + ending->length + 4),
+		.port = packet->port,
+		.time_upper = (uint32_t)(packet->time_ns >> 32),
+		.time_lower = (uint32_t)packet->time_ns,
+		.kept = packet->kept,
+		.length = packet->length,
+	};
+	uint8_t *block = output_room(file->output, head.block_length), *data;
+
+	if (!block)
+		return;
+	data = block + sizeof(head);
+	memcpy(block, &head, sizeof(head));
+	if (packet->data != data)
+		memcpy(data, packet->data, packet->kept);
+	memset(data + packet->kept, 0, padded - packet->kept);
+	memcpy(data + padded, ending->data, ending->length);
+	memcpy(block + head.block_length - 4, &head.block_length, 4);
+	output_commit(file->output, head.block_length, true, packet->is_last);
 }
 
 static void statistics(struct format_file *file, uint32_t port, uint64_t now_ns,
@@ -239,12 +315,14 @@ static void statistics(struct format_file *file, uint32_t port, uint64_t now_ns,
 
 static void end(struct format_file *file)
 {
-	(void)file; /* a section needs no end */
+	free(file->state); /* a section needs no end */
+	file->state = NULL;
 }
 
 const struct format pcapng_format = {
 	.begin = begin,
 	.port = port,
+	.room = room,
 	.packet = packet,
 	.statistics = statistics,
 	.end = end,

@@ -11,6 +11,8 @@
 #include "device/offload.h"
 #include "device/segment.h"
 
+enum { CACHE_LINE = 64 };
+
 /* What to keep of a packet. */
 struct cut {
 	uint32_t kept;
@@ -77,6 +79,10 @@ static void copy_segments(const struct cut *cut, const struct lw_packet *packet,
 	const uint8_t *from = packet->data + cut->headers;
 	size_t left = packet->length - cut->headers;
 
+	/* The capture's thread read these bytes last, on another processor: ask for all of them at
+	 * once, not for one after the other. */
+	for (size_t i = 0; i < cut->kept; i += CACHE_LINE)
+		__builtin_prefetch(to + i, 1);
 	memcpy(to, packet->data, cut->headers);
 	to += cut->headers;
 	for (size_t i = 0; i < cut->segments; i++) {

@@ -137,6 +137,16 @@ static int begin_segments(struct segmenter *segmenter, const struct lane_record 
 	return record->kept == record->length ? segmenter_init(segmenter, packet) : -EBADMSG;
 }
 
+/* For a packet to be written, best where it is to stand in the file. */
+static uint8_t *find_room(struct writing *writing, size_t size)
+{
+	uint8_t *room = NULL;
+
+	if (writing->format->room)
+		room = writing->format->room(&writing->file, size);
+	return room ? room : writing->segment;
+}
+
 /* As a wire would see it. Return: false if that cannot be. */
 static bool write_segments(struct writing *writing, const struct lane_record *record,
 			   struct format_packet *written)
@@ -156,9 +166,11 @@ static bool write_segments(struct writing *writing, const struct lane_record *re
 
 	if (begin_segments(&segmenter, record, &packet) < 0)
 		return false;
-	written->data = writing->segment;
 	do {
-		written->kept = (uint32_t)segmenter_next(&segmenter, writing->segment);
+		uint8_t *room = find_room(writing, segmenter_room(&segmenter));
+
+		written->data = room;
+		written->kept = (uint32_t)segmenter_next(&segmenter, room);
 		written->length = (uint32_t)segmenter_whole(&segmenter);
 		written->is_last = segmenter_left(&segmenter) == 0;
 		write_record(writing, written);

@@ -25,6 +25,15 @@ static bool is_its_type(const struct offload_layout *layout, enum lw_gso gso)
 	return gso == (layout->is_ipv6 ? LW_GSO_TCPV6 : LW_GSO_TCPV4);
 }
 
+/* Of an IPv4 header without what differs in each segment, and without its checksum. */
+static uint32_t sum_network(const uint8_t *p)
+{
+	uint32_t sum = checksum_add(0, p, 2);
+
+	sum = checksum_add(sum, p + 6, 4);
+	return checksum_add(sum, p + 12, (size_t)(p[0] & 15) * 4 - 12);
+}
+
 static int init_super(struct segmenter *segmenter)
 {
 	const struct lw_packet *packet = &segmenter->packet;
@@ -37,6 +46,8 @@ static int init_super(struct segmenter *segmenter)
 	if (size == 0 || packet->length == layout->payload ||
 	    packet->length - layout->payload > size * SEGMENTS_MAX)
 		return -EBADMSG;
+	if (!layout->is_ipv6)
+		segmenter->network_sum = sum_network(packet->data + layout->network);
 	return 0;
 }
 
@@ -103,17 +114,20 @@ static size_t write_whole(struct segmenter *segmenter, uint8_t *data)
 	return length;
 }
 
-/* p: an IP header with length bytes from it to the end. */
-static void set_network(uint8_t *p, size_t length, uint32_t index)
+/* p: the IP header with length bytes from it to the end. */
+static void set_network(const struct segmenter *segmenter, uint8_t *p, size_t length)
 {
-	if (p[0] >> 4 == 6) {
+	uint32_t id;
+
+	if (segmenter->layout.is_ipv6) {
 		store_be16(p + 4, (uint16_t)(length - 40));
 		return;
 	}
+	id = (uint16_t)(load_be16(p + 4) + segmenter->index);
 	store_be16(p + 2, (uint16_t)length);
-	store_be16(p + 4, (uint16_t)(load_be16(p + 4) + index));
-	store_be16(p + 10, 0);
-	store_be16(p + 10, (uint16_t)~checksum_add(0, p, (size_t)(p[0] & 15) * 4));
+	store_be16(p + 4, (uint16_t)id);
+	store_be16(p + 10,
+		   (uint16_t)~checksum_fold(segmenter->network_sum + (uint32_t)length + id));
 }
 
 static void set_tcp(uint8_t *p, uint32_t done, bool is_first, bool is_last)
@@ -155,7 +169,7 @@ size_t segmenter_next(struct segmenter *segmenter, uint8_t *data)
 	memcpy(data, packet->data, layout->payload);
 	memcpy(data + layout->payload,
 	       packet->data + layout->payload + segmenter->index * segmenter->stride, there);
-	set_network(network, length - layout->network, segmenter->index);
+	set_network(segmenter, network, length - layout->network);
 	if (layout->is_tcp)
 		set_tcp(transport, (uint32_t)segmenter->done, segmenter->index == 0, n == left);
 	else

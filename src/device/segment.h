@@ -33,6 +33,7 @@ struct segmenter {
 	struct lw_packet packet; /* its data and offload are borrowed */
 	struct lw_offload offload;
 	struct offload_layout layout; /* of a super-frame */
+	uint32_t network_sum;         /* of its IPv4 header, without length, id and checksum */
 	size_t done;                  /* bytes of payload, or the whole packet */
 	size_t stride;                /* payload bytes of each segment that are there */
 	uint32_t index;               /* of the next segment */

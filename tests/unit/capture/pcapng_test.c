@@ -598,31 +598,61 @@ static void dump(struct fixture *fixture, struct lw_capture *capture)
 	close(fd);
 }
 
-/* Where they came in gave the file nothing: those ports are not described there. */
-static void pcapng__origins_noted__in_comments_of_what_leaves(void **state)
+/* Comments follow what changes from packet to packet, and nothing else. Where they came in gave the
+ * file nothing: those ports are not described there. */
+static void pcapng__origins_and_reasons__in_comments_of_each_packet(void **state)
 {
 	static const struct {
 		struct capture_origin origin;
 		enum lw_capture_point point;
 		const char *comment;
+		enum lw_drop reason;
 	} shown[] = {
-		{ { .port = "laptop" }, LW_CAPTURE_SESSION_OUT, "from laptop, known" },
+		{ { .port = "laptop" },
+		  LW_CAPTURE_SESSION_OUT,
+		  "from laptop, known",
+		  LW_DROP_NONE },
+		{ { .port = "laptop" },
+		  LW_CAPTURE_SESSION_OUT,
+		  "from laptop, known",
+		  LW_DROP_NONE },
+		{ { .port = "laptop", .is_flooded = true },
+		  LW_CAPTURE_SESSION_OUT,
+		  "from laptop, flooded",
+		  LW_DROP_NONE },
 		{ { .port = "lw0", .is_device = true, .is_flooded = true },
 		  LW_CAPTURE_SESSION_OUT,
-		  "from lw0, flooded" },
+		  "from lw0, flooded",
+		  LW_DROP_NONE },
 		{ { .port = "laptop", .is_flooded = true },
 		  LW_CAPTURE_DEVICE_OUT,
-		  "from laptop, flooded" },
-		{ { .port = NULL }, LW_CAPTURE_SESSION_OUT, NULL },
-		{ { .port = "laptop" }, LW_CAPTURE_SESSION_IN, NULL },
+		  "from laptop, flooded",
+		  LW_DROP_NONE },
+		{ { .port = NULL }, LW_CAPTURE_SESSION_OUT, NULL, LW_DROP_NONE },
+		{ { .port = "laptop" },
+		  LW_CAPTURE_SESSION_OUT,
+		  "from laptop, known",
+		  LW_DROP_NONE },
+		{ { .port = "laptop" }, LW_CAPTURE_SESSION_IN, NULL, LW_DROP_NONE },
 		{ { .port = "laptop", .is_replayed = true },
 		  LW_CAPTURE_DEVICE_OUT,
-		  "from laptop, known, replayed" },
-		{ { .is_replayed = true }, LW_CAPTURE_SESSION_OUT, "replayed" },
-		{ { .is_replayed = true }, LW_CAPTURE_SESSION_IN, "replayed" },
+		  "from laptop, known, replayed",
+		  LW_DROP_NONE },
+		{ { .port = "laptop" }, LW_CAPTURE_DEVICE_OUT, "from laptop, known", LW_DROP_NONE },
+		{ { .is_replayed = true }, LW_CAPTURE_SESSION_OUT, "replayed", LW_DROP_NONE },
+		{ { .is_replayed = true }, LW_CAPTURE_SESSION_IN, "replayed", LW_DROP_NONE },
 		{ { .is_replayed = true },
 		  LW_CAPTURE_DROP,
-		  "dropped: short: shorter than its own header, replayed" },
+		  "dropped: short: shorter than its own header, replayed",
+		  LW_DROP_SHORT },
+		{ { .port = NULL },
+		  LW_CAPTURE_DROP,
+		  "dropped: short: shorter than its own header",
+		  LW_DROP_SHORT },
+		{ { .port = NULL },
+		  LW_CAPTURE_DROP,
+		  "dropped: port-down: the port has no session",
+		  LW_DROP_PORT_DOWN },
 	};
 	struct fixture *fixture = *state;
 
@@ -640,7 +670,7 @@ static void pcapng__origins_noted__in_comments_of_what_leaves(void **state)
 		for (size_t i = 0; i < ARRAY_SIZE(shown); i++) {
 			(void)capture_set_origin(shown[i].origin);
 			see(fixture, shown[i].point, frame, sizeof(frame), "branch", false,
-			    shown[i].point == LW_CAPTURE_DROP ? LW_DROP_SHORT : LW_DROP_NONE);
+			    shown[i].reason);
 		}
 		(void)capture_set_origin((struct capture_origin){ .port = NULL });
 		assert_int_equal(captures_count(capture).seen, ARRAY_SIZE(shown));
@@ -672,7 +702,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(pcapng__ports_directions_reasons__in_their_blocks),
-		TEST(pcapng__origins_noted__in_comments_of_what_leaves),
+		TEST(pcapng__origins_and_reasons__in_comments_of_each_packet),
 		TEST(selectors__ports_peers_reasons__only_those_are_seen),
 		TEST(options__impossible__refused_with_a_sentence),
 		TEST(descriptor__read_only__refused),
