@@ -209,9 +209,18 @@ static struct word word_at(const char *text)
 	return (struct word){ text, *text == '-' ? 0 : strspn(text, word_characters) };
 }
 
+static int refuse_many(const char *text, struct lw_error *ret_error)
+{
+	return error_set(ret_error, -E2BIG, LW_DOMAIN_CONFIGURATION, E2BIG,
+			 "capture filter: %s: too complex; allowed are %d numbers and addresses "
+			 "and %d words",
+			 quote(text, strlen(text)).text, FILTER_OPERANDS_MAX, FILTER_KEYWORDS_MAX);
+}
+
 int filter_check(const char *text, struct lw_error *ret_error)
 {
 	struct word previous = { "", 0 };
+	unsigned operands = 0, keywords_seen = 0;
 	const char *at = text;
 
 	if (strlen(text) > LW_CAPTURE_FILTER_MAX)
@@ -228,9 +237,12 @@ int filter_check(const char *text, struct lw_error *ret_error)
 		}
 		if (!is_admitted(word, previous))
 			return refuse_word(text, word, ret_error);
+		++*(is_keyword(word) ? &keywords_seen : &operands);
 		previous = word;
 		at += word.length;
 	}
+	if (operands > FILTER_OPERANDS_MAX || keywords_seen > FILTER_KEYWORDS_MAX)
+		return refuse_many(text, ret_error);
 	return 0;
 }
 

@@ -11,9 +11,12 @@
  * Backslash and dollar, which make names of keywords, are refused, as are names of ports and
  * protocols ("port 67" instead of "port bootps").
  *
- * What libpcap does with 4 KiB may still take seconds, because its optimiser is worse than
- * quadratic. It sees only programs that are short before it; the rest are refused when they were
- * slow to make (100 ms of this thread) or are too long to run for each packet.
+ * What libpcap does with 4 KiB may still take seconds: time grows with the square of the program,
+ * and an operand ("port 1") makes up to 60 instructions. So the words of an expression are counted
+ * before libpcap sees it, such that the most take some 100 ms; what is refused by that would be too
+ * long as a program. Its optimiser, which is worse than quadratic, sees only programs that are short
+ * before it; the rest are refused when they were slow to make (100 ms of this thread) or are too
+ * long to run for each packet.
  *
  * An error quotes the expression. libpcap names the word that it does not like ("port 70000"), but of
  * an error of syntax it says no more than that: then what is an expression by itself, from the
@@ -41,6 +44,8 @@ enum {
 	FILTER_INSTRUCTIONS_MAX = 4096,       /* of the program that runs for each packet */
 	FILTER_OPTIMISED_INSTRUCTIONS = 2048, /* longer programs run as they are */
 	FILTER_COMPILE_MS_MAX = 100,
+	FILTER_OPERANDS_MAX = 128, /* numbers and addresses */
+	FILTER_KEYWORDS_MAX = 512,
 };
 
 /* Whether libpcap can find no name in text. 0, or -EINVAL with a sentence that says what is not

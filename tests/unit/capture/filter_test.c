@@ -211,7 +211,7 @@ static void filter_new__long_wrong_expression__a_line_of_it_quoted(void **state)
 	size_t length = 0;
 
 	(void)state;
-	while (length + 8 < sizeof(text))
+	while (length < 7 * 200)
 		length += (size_t)snprintf(text + length, sizeof(text) - length, "arp or ");
 	assert_int_equal(filter_new(LW_LAYER_ETHERNET, text, &filter, &error), -EINVAL);
 	assert_non_null(strstr(error.text, "...\": syntax error after \"arp or arp or "));
@@ -233,25 +233,45 @@ static void filter_check__length__bounded_on_both_sides(void **state)
 	assert_non_null(strstr(error.text, "4096"));
 }
 
-static void append_repeated(char *text, size_t size, const char *first, const char *next)
+/* first and so many of next, n in all. Return: what became of it. */
+static int try_many(const char *first, const char *next, unsigned n, struct lw_error *error)
 {
-	size_t length = (size_t)snprintf(text, size, "%s", first);
+	static char text[LW_CAPTURE_FILTER_MAX + 1];
+	size_t length = (size_t)snprintf(text, sizeof(text), "%s", first);
+	struct filter *filter = NULL;
+	int r;
 
-	while (length + strlen(next) <= LW_CAPTURE_FILTER_MAX)
-		length += (size_t)snprintf(text + length, size - length, "%s", next);
+	while (--n > 0)
+		length += (size_t)snprintf(text + length, sizeof(text) - length, "%s", next);
+	assert_true(length < sizeof(text));
+	r = filter_new(LW_LAYER_ETHERNET, text, &filter, error);
+	assert_int_equal(r == 0, filter != NULL);
+	filter_free(filter);
+	return r;
+}
+
+static void filter_new__too_many_words__refused_before_libpcap(void **state)
+{
+	struct lw_error error;
+
+	(void)state;
+	/* Of any way to write it; by libpcap the longest would take seconds. */
+	assert_int_equal(try_many("port 1", "||2", FILTER_OPERANDS_MAX + 1, &error), -E2BIG);
+	assert_non_null(strstr(error.text, "allowed are 128 numbers and addresses and 512 words"));
+	assert_int_equal(try_many("port 1", "||2", 1300, &error), -E2BIG);
+	assert_int_equal(try_many("ip", "||ip", FILTER_KEYWORDS_MAX + 1, &error), -E2BIG);
+	assert_non_null(strstr(error.text, "512 words"));
+	assert_int_equal(try_many("ip", "||ip", 100, &error), 0);
+	assert_int_equal(try_many("host 10.0.0.1", "||10.0.0.2", 20, &error), 0);
 }
 
 static void filter_new__program_too_long__refused(void **state)
 {
-	static char text[LW_CAPTURE_FILTER_MAX + 1];
-	struct filter *filter = NULL;
 	struct lw_error error;
 
 	(void)state;
-	append_repeated(text, sizeof(text), "port 1", " or port 2");
-	assert_int_equal(filter_new(LW_LAYER_ETHERNET, text, &filter, &error), -E2BIG);
-	assert_null(filter);
-	assert_non_null(strstr(error.text, "too complex"));
+	assert_int_equal(try_many("port 1", " or port 2", FILTER_OPERANDS_MAX, &error), -E2BIG);
+	assert_non_null(strstr(error.text, "too complex; allowed are 4096 instructions"));
 }
 
 static void filter_new__deep_parentheses__error_or_filter_but_no_crash(void **state)
@@ -311,6 +331,7 @@ int main(void)
 		cmocka_unit_test(filter_new__wrong_expression__quoted_with_the_place),
 		cmocka_unit_test(filter_new__long_wrong_expression__a_line_of_it_quoted),
 		cmocka_unit_test(filter_check__length__bounded_on_both_sides),
+		cmocka_unit_test(filter_new__too_many_words__refused_before_libpcap),
 		cmocka_unit_test(filter_new__program_too_long__refused),
 		cmocka_unit_test(filter_new__deep_parentheses__error_or_filter_but_no_crash),
 		cmocka_unit_test(filter_matches__frames__by_their_bytes),
