@@ -52,40 +52,44 @@ static const struct instance_found *choose(const char *name, const struct instan
 	return NULL;
 }
 
-int ask_choose(const char *name, struct instance_found *ret_instance)
+/* Return: those that run, for the caller to free, or NULL. */
+static struct instance_found *list(size_t *ret_n, size_t *ret_hidden)
 {
 	struct instance_found *found = calloc(INSTANCE_LIST_MAX, sizeof(*found));
-	const struct instance_found *chosen;
 	struct instance_roots roots;
-	struct lw_error error;
+
+	if (!found)
+		return NULL;
+	instance_roots_default(&roots);
+	*ret_n = instance_list(&roots, found, INSTANCE_LIST_MAX, ret_hidden);
+	return found;
+}
+
+int ask_choose(const char *name, struct instance_found *ret_instance)
+{
 	size_t n, hidden;
+	_cleanup_free_ struct instance_found *found = list(&n, &hidden);
+	const struct instance_found *chosen;
+	struct lw_error error;
 
 	if (!found)
 		return command_fail(PROGRAM_FAILED, "no memory");
-	instance_roots_default(&roots);
-	n = instance_list(&roots, found, INSTANCE_LIST_MAX, &hidden);
 	chosen = choose(name, found, n, hidden, &error);
-	if (chosen)
-		*ret_instance = *chosen;
-	free(found);
-	return chosen ? PROGRAM_DONE : ask_fail(&error);
+	if (!chosen)
+		return ask_fail(&error);
+	*ret_instance = *chosen;
+	return PROGRAM_DONE;
 }
 
 bool ask_is_running(const char *name)
 {
-	struct instance_found *found = calloc(INSTANCE_LIST_MAX, sizeof(*found));
-	struct instance_roots roots;
-	bool is_there = false;
 	size_t n, hidden;
+	_cleanup_free_ struct instance_found *found = list(&n, &hidden);
 
-	if (!found)
-		return false;
-	instance_roots_default(&roots);
-	n = instance_list(&roots, found, INSTANCE_LIST_MAX, &hidden);
-	for (size_t i = 0; i < n && !is_there; i++)
-		is_there = !strcmp(found[i].name, name);
-	free(found);
-	return is_there;
+	for (size_t i = 0; found && i < n; i++)
+		if (!strcmp(found[i].name, name))
+			return true;
+	return false;
 }
 
 int ask_fail(const struct lw_error *error)
