@@ -183,8 +183,9 @@ static void tables__removed_by_others__are_made_again(void **state)
 
 static void interface__taken_down__has_everything_again(void **state)
 {
-	static const char look[] = "ip -o address show dev lw0; ip route show table all; "
-				   "ip -6 route show table all";
+	static const char look[] = "ip -o address show dev lw0 scope global; "
+				   "ip route show table all proto 108; "
+				   "ip -6 route show table all proto 108";
 	struct machine *machine = *state;
 	char *before, *after;
 
@@ -209,7 +210,7 @@ static void interface__taken_down__has_everything_again(void **state)
 
 static void interface__renamed__is_followed_and_left_as_it_was_found(void **state)
 {
-	static const char look[] = "nft list tables; ip -o address show dev other0; "
+	static const char look[] = "nft list tables; ip -o address show dev other0 scope global; "
 				   "cat /proc/sys/net/ipv6/conf/other0/accept_ra; ip rule";
 	struct machine *machine = *state;
 	char *before, *after;
