@@ -334,7 +334,7 @@ int command_hub(const struct arguments *arguments)
 	if (plan_tell(&errors) == 0 && r == 0)
 		status = run_hub(arguments, running);
 	if (status == PROGRAM_FAILED)
-		log_info("'longwire doctor %s' looks for what is in the way", arguments->words[0]);
+		service_name_doctor(&running->service, arguments->words[0]);
 	close_hub(running);
 	free(running);
 	config_done(&config);

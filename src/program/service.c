@@ -349,6 +349,13 @@ void service_close(struct service *service)
 	lw_loop_free(take_pointer(service->loop));
 }
 
+void service_name_doctor(const struct service *service, const char *file)
+{
+	/* Of another instance of that name the error has said all. */
+	if (service->instance)
+		log_info("'longwire doctor %s' looks for what is in the way", file);
+}
+
 void service_measure(struct service_rate *rate, uint64_t total)
 {
 	rate->per_second = total > rate->last ? total - rate->last : 0;

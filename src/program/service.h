@@ -93,6 +93,8 @@ void service_ready(const char *text);
 /* End every stream of events, before what they tell of goes. Idempotent; service_close does it too. */
 void service_hang_up(struct service *service);
 void service_close(struct service *service);
+/* After a failure, say where to look further, unless this was not to be started at all. */
+void service_name_doctor(const struct service *service, const char *file);
 /* What the kernel says of the interface called name (NULL: there is none), into the report. */
 void service_report_interface(struct service *service, const char *name, struct report *report);
 
