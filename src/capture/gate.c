@@ -8,6 +8,7 @@
 #include <semaphore.h>
 #include <stdatomic.h>
 #include <stdlib.h>
+#include <time.h>
 
 #include "loop/worker.h"
 
@@ -99,6 +100,17 @@ bool gate_pass(struct gate *gate)
 void gate_wait(struct gate *gate)
 {
 	wait_for(&gate->answered);
+}
+
+void gate_wait_for(struct gate *gate, uint64_t ns)
+{
+	struct timespec until;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	ns += (uint64_t)until.tv_nsec;
+	until.tv_sec += (time_t)(ns / 1000000000);
+	until.tv_nsec = (long)(ns % 1000000000);
+	(void)sem_clockwait(&gate->answered, CLOCK_MONOTONIC, &until);
 }
 
 void gate_wake(struct gate *gate)

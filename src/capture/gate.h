@@ -16,6 +16,7 @@
 #define CAPTURE_GATE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct gate;
 
@@ -30,6 +31,8 @@ void gate_ask(struct gate *gate);
 bool gate_pass(struct gate *gate);
 /* Until it opens, or somebody says gate_wake(). May end for nothing. */
 void gate_wait(struct gate *gate);
+/* The same, without asking: until somebody says gate_wake(), at most so long. */
+void gate_wait_for(struct gate *gate, uint64_t ns);
 /* From any thread. */
 void gate_wake(struct gate *gate);
 

@@ -58,6 +58,20 @@ static void gate__not_asked__ends_a_wait_when_it_is_woken(void **state)
 	gate_free(gate);
 }
 
+static void gate__not_asked__ends_a_wait_in_time_or_when_it_is_woken(void **state)
+{
+	struct gate *gate;
+
+	(void)state;
+	assert_int_equal(gate_new(&gate), 0);
+	gate_wait_for(gate, 1000000);
+	assert_false(gate_pass(gate));
+	gate_wake(gate);
+	gate_wait_for(gate, UINT64_MAX / 4); /* centuries */
+	assert_false(gate_pass(gate));
+	gate_free(gate);
+}
+
 static void gate__freed__whatever_it_was_asked(void **state)
 {
 	(void)state;
@@ -203,6 +217,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gate__asked__opens_once),
 		cmocka_unit_test(gate__not_asked__ends_a_wait_when_it_is_woken),
+		cmocka_unit_test(gate__not_asked__ends_a_wait_in_time_or_when_it_is_woken),
 		cmocka_unit_test(gate__freed__whatever_it_was_asked),
 		BUSY(flush__processor_is_busy__in_time),
 		BUSY(end__processor_is_busy__counters_are_final),
