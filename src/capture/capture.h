@@ -12,9 +12,10 @@
  *
  * Where packets keep all processors busy, whatever the capture's thread does is taken from them, even
  * what it does while a processor would be idle: on two, a mere loop of the same kind that takes a
- * tenth of one costs a tenth of a tunnel's throughput. So the thread shall have little to do: options
- * of packets are made once for many (pcapng.c), a segment is made where it is to stand in the
- * output's buffer, and what is left is mostly the kernel's copy into the file.
+ * tenth of one costs a tenth of a tunnel's throughput. So the thread rests the longer the busier they
+ * are (thread.h), and has little to do: options of packets are made once for many (pcapng.c), a
+ * segment is made where it is to stand in the output's buffer, and what is left is mostly the
+ * kernel's copy into the file.
  *
  * Time. A packet is stamped with CLOCK_BOOTTIME while its lane is held; a file adds the difference
  * to the wall clock as it was when the file began. So the times of a file never run backwards,

@@ -36,30 +36,27 @@ static bool is_waited_for(struct capture_thread *thread)
 	return is_wanted || atomic_load(&thread->is_ending);
 }
 
-static void take_rest(struct capture_thread *thread)
+static void take_rest(struct capture_thread *thread, uint64_t ns)
 {
-	uint64_t now = now_ns();
+	uint64_t now = now_ns(), end = now + ns;
 
-	while (now < thread->rest_end_ns && !is_waited_for(thread)) {
-		gate_wait_for(thread->gate, thread->rest_end_ns - now);
+	while (now < end && !is_waited_for(thread)) {
+		gate_wait_for(thread->gate, end - now);
 		now = now_ns();
 	}
 }
 
 static void begin_piece(struct capture_thread *thread)
 {
-	uint64_t asked_ns, now;
+	uint64_t asked_ns = now_ns(), waited_ns;
 
-	take_rest(thread);
-	asked_ns = now_ns();
 	gate_ask(thread->gate);
 	while (!gate_pass(thread->gate) && !is_waited_for(thread))
 		gate_wait(thread->gate);
-	now = now_ns();
-	thread->piece_end_ns = now + THREAD_PIECE_US * UINT64_C(1000);
+	waited_ns = now_ns() - asked_ns;
+	take_rest(thread, MIN(waited_ns * THREAD_REST_FACTOR, THREAD_REST_MAX_US * UINT64_C(1000)));
+	thread->piece_end_ns = now_ns() + THREAD_PIECE_US * UINT64_C(1000);
 	thread->piece_records = 0;
-	thread->rest_end_ns = thread->piece_end_ns + MIN((now - asked_ns) * THREAD_REST_FACTOR,
-							 THREAD_REST_MAX_US * UINT64_C(1000));
 }
 
 /* After each record. */

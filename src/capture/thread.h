@@ -6,13 +6,13 @@
  * (writing.h) or keeps it in a recorder's memory, then naps for THREAD_NAP_MS, so that one waking
  * serves many packets, and sleeps when nothing came meanwhile. The path wakes a sleeper with the
  * first packet, and one that naps only when a lane is half full. So a packet is in its file after
- * some 10 ms, and an idle capture costs nothing. It works in pieces of THREAD_PIECE_US, each when a
- * processor has nothing better to do (gate.h), and after each it rests for THREAD_REST_FACTOR times
- * as long as it had to wait for that. Where processors are idle the wait is some microseconds, and
- * the rest as good as none. Where packets keep all of them busy there still are moments between one
- * thread and the next, but no time: what is done in them delays the packets by as much and more. A
- * wait of 200 us is followed by 4 ms of rest then: packets come first, and the capture drops. Only
- * while somebody waits for it, to flush, dump or close, it works as others do.
+ * some 10 ms, and an idle capture costs nothing. It works in pieces of THREAD_PIECE_US. Before each
+ * it asks whether a processor has nothing better to do (gate.h), and then rests THREAD_REST_FACTOR
+ * times as long as the answer took. Where processors are idle that is some microseconds, and the rest
+ * as good as none. Where packets keep all of them busy there still are moments between one thread and
+ * the next, but no time: what is done in them is taken from the packets. After 200 us of waiting for
+ * such a moment 8 ms of rest follow: packets come first, and the capture drops. Only while somebody
+ * waits for it, to flush, dump or close, it works as others do.
  *
  * What a recorder is to be written for is a set of bits that anybody sets; the thread takes them
  * before it empties the lanes, and writes when after_ms have passed. One dump to a descriptor can
@@ -38,7 +38,7 @@ enum {
 	THREAD_FLUSH_MS = 1000,
 	THREAD_DUMP_PATIENCE_MS = 5000,
 	THREAD_PIECE_US = 250,
-	THREAD_REST_FACTOR = 20,
+	THREAD_REST_FACTOR = 40,
 	THREAD_REST_MAX_US = 20000,
 	THREAD_PIECE_RECORDS = 8, /* between looks at the clock */
 };
@@ -79,8 +79,7 @@ struct capture_thread {
 	struct recorder recorder;
 	bool is_recorder;
 	struct writing dumping; /* of a recorder */
-	uint64_t piece_end_ns;  /* of work, until it rests and asks the gate again */
-	uint64_t rest_end_ns;
+	uint64_t piece_end_ns;  /* of work, until it asks the gate again */
 	unsigned piece_records; /* in a row, without a look at the clock */
 	unsigned due_cause;     /* what is waited for to be written at due_ns; 0: nothing */
 	uint64_t due_ns;
