@@ -46,15 +46,23 @@ static void take_rest(struct capture_thread *thread, uint64_t ns)
 	}
 }
 
+static uint64_t rest_after(uint64_t waited_ns)
+{
+	uint64_t us = MIN(waited_ns / 1000, (uint64_t)THREAD_REST_MAX_US);
+
+	return MIN(us * us / THREAD_REST_SCALE_US, (uint64_t)THREAD_REST_MAX_US) * 1000;
+}
+
 static void begin_piece(struct capture_thread *thread)
 {
-	uint64_t asked_ns = now_ns(), waited_ns;
+	uint64_t asked_ns = now_ns();
 
 	gate_ask(thread->gate);
 	while (!gate_pass(thread->gate) && !is_waited_for(thread))
 		gate_wait(thread->gate);
-	waited_ns = now_ns() - asked_ns;
-	take_rest(thread, MIN(waited_ns * THREAD_REST_FACTOR, THREAD_REST_MAX_US * UINT64_C(1000)));
+	thread->waited_ns -= thread->waited_ns / THREAD_WAITS;
+	thread->waited_ns += (now_ns() - asked_ns) / THREAD_WAITS;
+	take_rest(thread, rest_after(thread->waited_ns));
 	thread->piece_end_ns = now_ns() + THREAD_PIECE_US * UINT64_C(1000);
 	thread->piece_records = 0;
 }

@@ -7,12 +7,13 @@
  * serves many packets, and sleeps when nothing came meanwhile. The path wakes a sleeper with the
  * first packet, and one that naps only when a lane is half full. So a packet is in its file after
  * some 10 ms, and an idle capture costs nothing. It works in pieces of THREAD_PIECE_US. Before each
- * it asks whether a processor has nothing better to do (gate.h), and then rests THREAD_REST_FACTOR
- * times as long as the answer took. Where processors are idle that is some microseconds, and the rest
- * as good as none. Where packets keep all of them busy there still are moments between one thread and
- * the next, but no time: what is done in them is taken from the packets. After 200 us of waiting for
- * such a moment 8 ms of rest follow: packets come first, and the capture drops. Only while somebody
- * waits for it, to flush, dump or close, it works as others do.
+ * it asks whether a processor has nothing better to do (gate.h), and rests the longer, the longer the
+ * answers take: by the square, waited² / THREAD_REST_SCALE_US. Where processors are idle an answer
+ * takes some 20 us, and half busy 100: after 1 ms of rest that is a sixth of a processor for the
+ * capture. Where packets keep all of them busy there still are moments between one thread and the
+ * next, but no time, and what is done in them is taken from the packets: 200 us, and 5 ms. Packets
+ * come first, and the capture drops. Only while somebody waits for it, to flush, dump or close, it
+ * works as others do.
  *
  * What a recorder is to be written for is a set of bits that anybody sets; the thread takes them
  * before it empties the lanes, and writes when after_ms have passed. One dump to a descriptor can
@@ -38,7 +39,8 @@ enum {
 	THREAD_FLUSH_MS = 1000,
 	THREAD_DUMP_PATIENCE_MS = 5000,
 	THREAD_PIECE_US = 250,
-	THREAD_REST_FACTOR = 40,
+	THREAD_WAITS = 16, /* for the gate, in the mean */
+	THREAD_REST_SCALE_US = 8,
 	THREAD_REST_MAX_US = 20000,
 	THREAD_PIECE_RECORDS = 8, /* between looks at the clock */
 };
@@ -80,6 +82,7 @@ struct capture_thread {
 	bool is_recorder;
 	struct writing dumping; /* of a recorder */
 	uint64_t piece_end_ns;  /* of work, until it asks the gate again */
+	uint64_t waited_ns;     /* for the gate, in the mean */
 	unsigned piece_records; /* in a row, without a look at the clock */
 	unsigned due_cause;     /* what is waited for to be written at due_ns; 0: nothing */
 	uint64_t due_ns;
