@@ -58,12 +58,14 @@ static void remove_when_ended(char *made)
 
 static int make(struct capture_output *output, struct lw_error *error)
 {
-	static const char template[] = ".XXXXXX"; /* for mkostemp(3) to fill in */
+	enum { LETTERS = 6 }; /* at the end, which mkostemp(3) chooses and wants to find as X */
+	int length = asprintf(&output->made, "%s.%*s", output->path, LETTERS, "");
 
-	if (asprintf(&output->made, "%s%s", output->path, template) < 0) {
+	if (length < 0) {
 		output->made = NULL;
 		return error_errno(error, ENOMEM, "%s", output->path);
 	}
+	memset(output->made + length - LETTERS, 'X', LETTERS);
 	output->fd = mkostemp(output->made, O_CLOEXEC); /* 0600 */
 	if (output->fd >= 0) {
 		remove_when_ended(output->made);
