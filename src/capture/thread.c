@@ -46,6 +46,7 @@ static void take_rest(struct capture_thread *thread, uint64_t ns)
 	}
 }
 
+/* By the square: thread.h says why. */
 static uint64_t rest_after(uint64_t waited_ns)
 {
 	uint64_t us = MIN(waited_ns / 1000, (uint64_t)THREAD_REST_MAX_US);

@@ -4,9 +4,9 @@
  *
  * Theory of operation. A ring of bytes for each pair of workers, with one producer and one consumer
  * and no lock: a packet is copied into it once, with its offload, its target and a mark of the
- * caller's, and the consumer is given a view of it there. So packets that one worker hands to another stay in order. A full ring
- * refuses (the caller counts the drop). Who was handed something is woken once for a batch, and not
- * at all if he was woken before and has not looked yet.
+ * caller's, and the consumer is given a view of it there. So packets that one worker hands to another
+ * stay in order. A full ring refuses (the caller counts the drop). Who was handed something is woken
+ * once for a batch, and not at all if he was woken before and has not looked yet.
  *
  * What waits for a target that goes away is struck out by control code (loop/crew.h).
  */
